@@ -1,0 +1,3 @@
+"""Root conftest: the tests use pytester."""
+
+pytest_plugins = ["pytester"]

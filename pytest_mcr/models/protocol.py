@@ -1,0 +1,81 @@
+"""What a model is to this project: plain inputs, plain outputs, no knowledge of any dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """A decoded clip.
+
+    Attributes:
+        samples: float32, mono, shape (n,), in [-1, 1].
+        rate: Hz; the file's own rate, or the model's ``sample_rate`` where it declares one.
+        digest: sha256 hex of the decoded mono float32 little-endian samples and their rate, before resampling.
+    """
+
+    samples: NDArray[np.float32]
+    rate: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """One question to a model.
+
+    Attributes:
+        id: the case id; a variant appends ``::<suite>.<n>``; a canary's starts with ``canary::``.
+        audio: None for a text-only request.
+        prompt: the user turn's text, without audio placeholders.
+        candidates: the closed answer set; empty when open-ended.
+        want_scores: ask for ``Response.scores`` if the model can give them.
+    """
+
+    id: str
+    audio: Audio | None
+    prompt: str
+    candidates: tuple[str, ...]
+    max_new_tokens: int
+    want_scores: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A model's answer to one request.
+
+    Attributes:
+        text: the greedy answer; None only with ``error``, or when the model gives scores alone.
+        scores: by candidate, the sum of log p in nats over the label's tokens and the end-of-turn token; None where
+            the model gives none. Never invented.
+        error: one line, when this request could not be answered.
+    """
+
+    text: str | None
+    scores: Mapping[str, float] | None = None
+    error: str | None = None
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Anything that answers requests.
+
+    Optional attributes: ``sample_rate`` (Hz it wants audio in), ``traits`` (mapping of facts recorded in the results),
+    ``close()`` (called once at the end).
+    """
+
+    name: str
+
+    def fingerprint(self) -> str:
+        """Identify weights, code and settings; equal fingerprints must mean equal answers."""
+        ...
+
+    def respond(self, requests: Sequence[Request]) -> Sequence[Response]:
+        """Answer the requests: one response each, in the same order."""
+        ...

@@ -31,5 +31,5 @@ class ResponseError(McrError):
     """A model broke the contract of `Model.respond` (count, type or values of its answers)."""
 
 
-class AudioNotDelivered(McrError):
+class DeliveryError(McrError):
     """The audio did not reach the model, so nothing it says may become a score (INVALID)."""

@@ -94,6 +94,7 @@ def render(template: Template, sample: Sample, condition: str) -> str:
 
     Args:
         template: the run's template; a sample with complete texts is always rendered ``raw``.
+        sample: the sample to ask about.
         condition: one of `CONDITIONS`, or `PLACEBO` (neutral in the template's second wording).
 
     Returns:

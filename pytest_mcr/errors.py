@@ -33,3 +33,19 @@ class ResponseError(McrError):
 
 class DeliveryError(McrError):
     """The audio did not reach the model, so nothing it says may become a score (INVALID)."""
+
+
+class ModelRaisedError(McrError):
+    """A model raised while it answered; recorded as the error of its cases, never as an answer."""
+
+
+class StopRunError(McrError):
+    """The run cannot go on: nothing that the model would say could become a score.
+
+    Attributes:
+        exit_code: 4 when the model cannot be used at all, 8 when it cannot be trusted.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

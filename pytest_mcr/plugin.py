@@ -1,1 +1,41 @@
-"""Entry point of the pytest plugin."""
+"""Entry point of the pytest plugin: options and fixtures always, everything else only with ``--mcr-model``."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_mcr.errors import McrError
+from pytest_mcr.glue import collect, options
+from pytest_mcr.glue.collect import mcr_case as mcr_case
+from pytest_mcr.glue.collect import mcr_model as mcr_model
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the flags and their ini twins."""
+    options.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the role objects when a model is asked for."""
+    if options.model_spec(config):
+        from pytest_mcr.glue.session import start
+
+        try:
+            start(config)
+        except McrError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a case."""
+    collect.parametrize(metafunc)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """``-n auto``: one worker a GPU, else one for a local model; xdist asks before anything is configured."""
+    if not options.model_spec(config):
+        return None
+    from pytest_mcr.glue.session import auto_workers
+
+    return auto_workers(config)

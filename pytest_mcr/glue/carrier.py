@@ -1,0 +1,65 @@
+"""The carrier: lives where tests run (a worker, or the only process) and puts what cases gave on their reports."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from pytest_mcr.errors import StopRunError
+from pytest_mcr.glue.collect import McrCase
+from pytest_mcr.glue.wire import pack_process, to_wire
+from pytest_mcr.run.chunks import cases_of, plan_chunks
+from pytest_mcr.run.run import Process, Run
+
+
+class Carrier:
+    """Plans the chunks of this process and attaches ``report.mcr`` (call phase only)."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._told = False
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Cut the final list, after every selection and reordering, into chunks."""
+        self.run.plan([cases_of(chunk) for chunk in plan_chunks(item.nodeid for item in session.items)])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach what the case gave, or what stops the run."""
+        report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, StopRunError):
+            self._stop(item.session, report, call.excinfo.value)
+        if report.when == "call":
+            payload = self._payload(item)
+            if payload:
+                report.mcr = {**getattr(report, "mcr", {}), **payload}
+        return report
+
+    def _payload(self, item: pytest.Item) -> dict[str, object]:
+        callspec = getattr(item, "callspec", None)
+        case = callspec.params.get("mcr_case") if callspec is not None else None
+        if not isinstance(case, McrCase) or case.result is None:
+            return {}
+        result, case.result = case.result, None
+        return to_wire(result, self._news())
+
+    def _news(self) -> Process | None:
+        told, self._told = self._told, True
+        return None if told else self.run.process
+
+    def _stop(self, session: pytest.Session, report: pytest.TestReport, error: StopRunError) -> None:
+        """Fail this test in one line and let no other start: nothing that the model says could become a score."""
+        message = " ".join(str(error).split())
+        report.longrepr = message
+        stop: dict[str, object] = {"stop": [message, error.exit_code]}
+        if self.run.process is not None:
+            stop["process"] = pack_process(self.run.process)
+        report.mcr = stop  # type: ignore[attr-defined]
+        session.shouldstop = message
+
+    def pytest_sessionfinish(self) -> None:
+        """Let the model go."""
+        self.run.close()

@@ -1,0 +1,75 @@
+"""Parametrization: one test a case, and the two fixtures `mcr_case` and `mcr_model`. Always loaded, so light."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_mcr.core.case import Case, Observation
+    from pytest_mcr.models.protocol import Model
+    from pytest_mcr.run.run import Result, Run
+
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+OFF = "needs a model: pass --mcr-model SPEC, e.g. --mcr-model lab"
+
+
+class McrCase:
+    """One case of the benchmark inside a test.
+
+    Attributes:
+        case: sample and condition; `case.sample` has question, gold, texts and candidates.
+        result: what the case gave, once observed; taken off by the report.
+    """
+
+    __slots__ = ("_run", "case", "result")
+
+    def __init__(self, case: Case, run: Run) -> None:
+        self.case = case
+        self._run = run
+        self.result: Result | None = None
+
+    @property
+    def id(self) -> str:
+        """The case id, e.g. ``SER-0042-adversarial``."""
+        return self.case.id
+
+    def observe(self) -> Observation:
+        """Ask the model and return what it gave; the first case of a chunk computes the whole chunk.
+
+        A wrong answer is data, so look at ``observation.verdict``; ``observation.error`` says why there is no answer.
+        """
+        self.result = self._run.result(self.case.sample.id, self.case.condition)
+        return self.result.observation
+
+    def __repr__(self) -> str:
+        return f"<McrCase {self.id}>"
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Give a test that asks for `mcr_case` one parameter a case, or one that skips when the plugin is off."""
+    if "mcr_case" not in metafunc.fixturenames:
+        return
+    run = metafunc.config.stash.get(RUN, None)
+    if run is None:
+        off = pytest.param(None, id="no-model", marks=pytest.mark.skip(reason=OFF))
+        metafunc.parametrize("mcr_case", [off])
+        return
+    cases = [pytest.param(McrCase(case, run), id=case.id) for case in run.cases]
+    metafunc.parametrize("mcr_case", cases)
+
+
+@pytest.fixture
+def mcr_case() -> McrCase:
+    """One case of the audio-text conflict benchmark (sample x condition); ``mcr_case.observe()`` asks the model."""
+    raise pytest.UsageError("mcr_case is parametrized: ask for it as an argument of a test function, not of a fixture")
+
+
+@pytest.fixture(scope="session")
+def mcr_model(request: pytest.FixtureRequest) -> Model:
+    """The model under test (`pytest_mcr.Model`), loaded once a process and proven to hear."""
+    run = request.config.stash.get(RUN, None)
+    if run is None:
+        pytest.skip(OFF)
+    return run.model

@@ -1,0 +1,143 @@
+"""The controller: gathers what the cases gave, judges once when all tests are done, publishes and prints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import pytest
+
+from pytest_mcr.core.case import PLACEBO
+from pytest_mcr.glue import options
+from pytest_mcr.glue.publish import gate_reports, junit_property, letter
+from pytest_mcr.glue.wire import record_of, unpack
+from pytest_mcr.run.chunks import case_in
+from pytest_mcr.run.conclude import Conclusion
+from pytest_mcr.run.judge import Evidence
+from pytest_mcr.run.ledger import Ledger
+from pytest_mcr.run.observe import outcome_of
+
+
+class Controller:
+    """One a run: in the only process, or in the xdist controller.
+
+    Args:
+        conclusion: turns evidence into the record of the run and its files.
+        suite: path of the benchmark's file as pytest names it, so that ``--lf`` finds a failed gate again.
+    """
+
+    def __init__(self, config: pytest.Config, conclusion: Conclusion, suite: str) -> None:
+        self.config = config
+        self.conclusion = conclusion
+        self.ledger = Ledger(conclusion.journal)
+        self.suite = suite
+        self.started = time.perf_counter()
+        self.selected: list[tuple[str, str]] | None = None
+        self.interrupted: str | None = None
+        self.finished = False
+
+    def pytest_report_header(self) -> list[str]:
+        """Say what will be measured."""
+        return self.conclusion.header()
+
+    # --- what was selected -------------------------------------------------------------------------------------
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember the selection (a plain run; an xdist controller collects nothing)."""
+        if options.workers(self.config) == 0:
+            self._select([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Remember the selection of the workers; all collect the same."""
+        self._select(ids)
+
+    def _select(self, node_ids: Sequence[str]) -> None:
+        if self.selected is None:
+            self.selected = list(dict.fromkeys(case for node_id in node_ids if (case := case_in(node_id))))
+
+    # --- what arrived ------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the payload off the report; trylast, because the terminal reads it and then keeps every report."""
+        payload: dict[str, Any] | None = report.__dict__.pop("mcr", None)
+        if payload is None or report.outcome == "rerun":  # type: ignore[comparison-overlap]
+            return
+        if "process" in payload:
+            self.ledger.processes.append(payload["process"])
+        if "stop" in payload and self.ledger.stop is None:
+            message, code = payload["stop"]
+            self.ledger.stop = (str(message), int(code))
+        for part in ("case", PLACEBO):
+            if part in payload:
+                self.ledger.take(outcome_of(unpack(payload[part])), record_of(payload[part]))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+        """Show the verdict as the test's letter; the category stays ``passed``, because a wrong answer is data."""
+        return letter(report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object | None) -> None:
+        """Remember a worker that died: what it had not finished may be lost."""
+        if error is not None and str(error) != "keyboard-interrupt":
+            self.ledger.dead_workers.append(f"{node.gateway.id}: {error}")
+
+    # --- judgement ---------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Judge when the loop is over and publish every gate as a test report; an interrupted loop raises past this."""
+        try:
+            result = yield
+        except BaseException as error:
+            self.interrupted = self._why(session, error)
+            raise
+        if not options.is_collect_only(self.config):
+            self._conclude()
+            for report in gate_reports(self.conclusion.record, self.suite):
+                self.config.hook.pytest_runtest_logreport(report=report)
+        return result
+
+    def _why(self, session: pytest.Session, error: BaseException) -> str:
+        if isinstance(error, session.Failed):
+            return f"stopped early: {error}"
+        return str(error) or "interrupted (Ctrl-C)"
+
+    def _conclude(self) -> None:
+        if not self.finished:
+            self.finished = True
+            evidence = Evidence(
+                ledger=self.ledger,
+                selected=self.selected,
+                interrupted=self.interrupted,
+                workers=options.workers(self.config),
+                seconds=time.perf_counter() - self.started,
+            )
+            self.conclusion.conclude(evidence)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Write the results, whatever happened, and set the exit code; outermost, so JUnit sees the properties."""
+        if not options.is_collect_only(self.config) and self.selected is not None:
+            self._conclude()
+            junit_property(self.config, self.conclusion.record)
+            self.conclusion.write()
+            session.exitstatus = self.conclusion.exit_code(int(session.exitstatus))
+        code = session.exitstatus
+        result = yield
+        session.exitstatus = code
+        return result
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print what was concluded; decides nothing."""
+        if self.finished:
+            from pytest_mcr.report.terminal import summary  # rich is imported only to print
+
+            writer = self.config.get_terminal_writer()
+            for line in summary(self.conclusion.record, width=writer.fullwidth, color=writer.hasmarkup):
+                terminalreporter.write_line(line)

@@ -1,0 +1,178 @@
+"""The table of flags; every flag ``--mcr-x-y`` has an ini twin ``mcr_x_y``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.glue.values import PROFILES, SUITES, device, folder, integer, list_of, number, one_of, shorthand, suites
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One flag with its ini twin.
+
+    Attributes:
+        flag: ``--mcr-x-y``.
+        parse: text to value; raises `ValueError` saying what is expected.
+        default: shown in ``--help`` by the help text itself.
+        repeat: may be given several times; the ini twin is then a list of lines.
+    """
+
+    flag: str
+    metavar: str
+    help: str
+    parse: Callable[[str], Any]
+    default: Any = None
+    repeat: bool = False
+
+    @property
+    def dest(self) -> str:
+        """The key in pytest's namespace, and the ini key."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+OPTIONS = (
+    Option(
+        "--mcr-model",
+        "SPEC",
+        "the model to test, and the switch that turns the plugin on: an alias (lab, qwen2-audio), "
+        "a folder, hf:REPO[@REV], oracle:NAME, replay:FILE or module:factory; --mcr-model= switches an ini default off",
+        str,
+    ),
+    Option(
+        "--mcr-data", "PATH", "a folder in the MCR-BENCH release layout (default: the embedded mini benchmark)", folder
+    ),
+    Option("--mcr-tasks", "AQA,SER", "only these tasks (default: all)", list_of()),
+    Option("--mcr-conditions", "neutral,adversarial", "only these conditions (default: all)", list_of(*CONDITIONS)),
+    Option(
+        "--mcr-limit",
+        "N",
+        "N samples a task, the first of a seeded order, so that smaller runs are subsets",
+        integer(1),
+    ),
+    Option(
+        "--mcr-suite",
+        "NAMES",
+        f"built-in suites to run: {', '.join(SUITES)} or all (default: all of them)",
+        suites,
+        SUITES,
+    ),
+    Option(
+        "--mcr-profile",
+        "NAME",
+        "thresholds: release (default), strict, or report (none: measure only)",
+        one_of(*PROFILES),
+        "release",
+    ),
+    Option(
+        "--mcr-gate",
+        "EXPR",
+        "a gate in place of the profile's, e.g. 'tir[adversarial] <= 0.30@95' or "
+        "'SER.accuracy[faithful] >= 0.9'; repeatable",
+        str,
+        (),
+        repeat=True,
+    ),
+    Option("--mcr-add-gate", "EXPR", "a gate beside the profile's; repeatable", str, (), repeat=True),
+    Option(
+        "--mcr-min-accuracy",
+        "[COND=]X",
+        "shorthand for --mcr-gate 'accuracy[COND] >= X' (COND: adversarial)",
+        shorthand("accuracy", ">=", condition=True),
+        (),
+        repeat=True,
+    ),
+    Option(
+        "--mcr-max-tir",
+        "[COND=]X",
+        "shorthand for --mcr-gate 'tir[COND] <= X' (COND: adversarial)",
+        shorthand("tir", "<=", condition=True),
+        (),
+        repeat=True,
+    ),
+    Option(
+        "--mcr-min-mrs",
+        "X",
+        "shorthand for --mcr-gate 'mrs >= X'",
+        shorthand("mrs", ">=", condition=False),
+        (),
+        repeat=True,
+    ),
+    Option(
+        "--mcr-mrs-alpha",
+        "X",
+        "weight of the adversarial ratio in the Modal Robustness Score (default 0.8)",
+        number(0, 1),
+        0.8,
+    ),
+    Option("--mcr-seed", "N", "seed of subsets, permutations and orders (default 0)", integer(0), 0),
+    Option(
+        "--mcr-prevalence",
+        "X",
+        "share of your requests in which text and audio conflict, for the expected errors "
+        "per 1,000 requests (default 0.05)",
+        number(0, 1),
+        0.05,
+    ),
+    Option(
+        "--mcr-max-errors",
+        "X",
+        "share of errors a task and condition may have before the run is INVALID (default 0.01; "
+        "one case is always allowed)",
+        number(0, 1),
+        0.01,
+    ),
+    Option(
+        "--mcr-max-unparsed",
+        "X",
+        "the same for answers in which no label can be read (default 0.05)",
+        number(0, 1),
+        0.05,
+    ),
+    Option(
+        "--mcr-answer",
+        "generate|score",
+        "greedy text through the matcher (default), or the best-scoring candidate",
+        one_of("generate", "score"),
+        "generate",
+    ),
+    Option("--mcr-max-new-tokens", "N", "room for an answer (default 32, or what the template says)", integer(1)),
+    Option(
+        "--mcr-template",
+        "NAME",
+        "prompt template: discretion (default), paper or raw",
+        one_of("discretion", "paper", "raw"),
+        "discretion",
+    ),
+    Option(
+        "--mcr-device",
+        "auto|cpu|cuda[:N]",
+        "where a local model runs (default auto: one GPU a worker, else CPU)",
+        device,
+        "auto",
+    ),
+    Option(
+        "--mcr-dtype",
+        "NAME",
+        "auto (default: bfloat16 on a GPU, float32 on a CPU), float32, bfloat16 or float16",
+        one_of("auto", "float32", "bfloat16", "float16"),
+        "auto",
+    ),
+    Option(
+        "--mcr-cache",
+        "DIR|off",
+        "folder of the response cache (this version has none yet: off is the only behaviour)",
+        folder,
+        Path(".mcr/cache"),
+    ),
+    Option(
+        "--mcr-out",
+        "DIR",
+        "folder for results.json and cases.jsonl (default .mcr/runs/<run id>, with a pointer .mcr/latest)",
+        folder,
+    ),
+)

@@ -1,0 +1,109 @@
+"""The only place that reads pytest's configuration: one table of flags, one function, one frozen `Settings`.
+
+A flag wins over its ini twin, ini over the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from pytest_mcr.errors import OptionError
+from pytest_mcr.glue.flags import OPTIONS, Option
+from pytest_mcr.run.settings import Settings
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare all flags and their ini twins; no I/O, no clock."""
+    group = parser.getgroup("mcr", "audio-language models: audio-text conflict (pytest-mcr)")
+    for option in OPTIONS:
+        group.addoption(
+            option.flag,
+            dest=option.dest,
+            metavar=option.metavar,
+            action="append" if option.repeat else "store",
+            default=None,
+            help=option.help,
+        )
+        kind: Literal["linelist", "string"] = "linelist" if option.repeat else "string"
+        parser.addini(option.dest, option.help, type=kind, default=None)
+
+
+def model_spec(config: pytest.Config) -> str:
+    """The model asked for; empty when the plugin is off."""
+    flag = config.getoption("mcr_model", None)
+    spec = flag if flag is not None else config.getini("mcr_model")
+    return str(spec or "").strip()
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Resolve flag, ini and default of every option.
+
+    Raises:
+        OptionError: naming the flag or ini key, the value and what was expected.
+    """
+    values: dict[str, Any] = {option.dest.removeprefix("mcr_"): value_of(config, option) for option in OPTIONS}
+    shorthands = (*values.pop("min_accuracy"), *values.pop("max_tir"), *values.pop("min_mrs"))
+    replacing = (*values.pop("gate"), *shorthands)
+    invocation_dir = config.invocation_params.dir
+    cache = values.pop("cache")
+    return Settings(
+        invocation_dir=invocation_dir,
+        model=values.pop("model"),
+        suites=values.pop("suite"),
+        gates=replacing or None,
+        add_gates=values.pop("add_gate"),
+        data=under(invocation_dir, values.pop("data")),
+        out=under(invocation_dir, values.pop("out")),
+        cache=None if str(cache) == "off" else under(invocation_dir, cache),
+        **values,
+    )
+
+
+def under(root: Path, path: Path | None) -> Path | None:
+    """Take a relative path from `root`; absolute and None stay."""
+    return None if path is None else root / path
+
+
+def value_of(config: pytest.Config, option: Option) -> Any:
+    """The value of one option: flag, else ini, else default."""
+    given, source = config.getoption(option.dest, None), option.flag
+    if given is None:
+        given, source = config.getini(option.dest), f"ini key {option.dest}"
+    if given is None or given == "" or given == []:
+        return option.default
+    texts: Iterable[str] = given if option.repeat else (given,)
+    parsed = tuple(parse(option, source, str(text).strip()) for text in texts)
+    return parsed if option.repeat else parsed[0]
+
+
+def parse(option: Option, source: str, text: str) -> Any:
+    """Parse one given text; a `ValueError` becomes one line that names the culprit."""
+    try:
+        return option.parse(text)
+    except ValueError as error:
+        raise OptionError(f"{source} {text!r}: expected {error}; see pytest --help, group mcr") from None
+
+
+def is_collect_only(config: pytest.Config) -> bool:
+    """Whether pytest was asked to list tests and run none."""
+    return bool(config.getoption("collectonly", False))
+
+
+def dist_mode(config: pytest.Config) -> str:
+    """The distribution mode of xdist; ``no`` without xdist."""
+    return str(config.getoption("dist", "no") or "no")
+
+
+def verbosity(config: pytest.Config) -> int:
+    """The verbosity of pytest, negative under ``-q``."""
+    return int(config.getoption("verbose", 0))
+
+
+def workers(config: pytest.Config) -> int:
+    """How many xdist workers were asked for, 0 without any."""
+    count = config.getoption("numprocesses", None)
+    return count if isinstance(count, int) else len(config.getoption("tx", None) or [])

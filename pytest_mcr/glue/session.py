@@ -1,0 +1,117 @@
+"""What happens once in each process when a model is asked for: resolve, load the manifest, register by role."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_mcr.core.case import NEUTRAL, PLACEBO
+from pytest_mcr.core.gates import Gate, needs, parse_gate
+from pytest_mcr.core.profiles import Profile, load_profile
+from pytest_mcr.data import release
+from pytest_mcr.data.dataset import Dataset
+from pytest_mcr.data.shipped import fixture, suite
+from pytest_mcr.errors import McrError, OptionError
+from pytest_mcr.glue import options
+from pytest_mcr.glue.carrier import Carrier
+from pytest_mcr.glue.collect import RUN
+from pytest_mcr.models.resolve import check, kind
+from pytest_mcr.models.spec import Spec, parse_spec
+from pytest_mcr.run.conclude import Conclusion
+from pytest_mcr.run.provenance import utc_now
+from pytest_mcr.run.run import Run
+from pytest_mcr.run.settings import Settings
+
+SUITE_FILES = {"bench": "test_mcr_bench.py"}
+LOCAL_KINDS = ("hub", "folder", "lab", "custom")
+
+
+def start(config: pytest.Config) -> None:
+    """Register the carrier where tests run, and the controller where results are gathered.
+
+    Raises:
+        McrError: a bad option, dataset or model.
+    """
+    settings = options.settings_of(config)
+    spec = parse_spec(settings.model, invocation_dir=settings.invocation_dir)
+    from_controller: dict[str, Any] = getattr(config, "workerinput", {}).get("mcr", {})
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker:
+        check(spec, settings.invocation_dir)
+    elif "OMP_NUM_THREADS" not in os.environ:
+        os.environ["OMP_NUM_THREADS"] = str(from_controller["threads"])  # before torch is imported
+    dataset = load_data(settings)
+    device = from_controller.get("device") if settings.device == "auto" else None
+    run = Run(settings, dataset, spec, device)
+    config.stash[RUN] = run
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(suite(SUITE_FILES[name])) for name in settings.suites]
+    distributed = not is_worker and options.workers(config) > 0
+    if not distributed:
+        config.pluginmanager.register(Carrier(run), "mcr-carrier")
+    if not is_worker:
+        control(config, run, spec)
+
+
+def control(config: pytest.Config, run: Run, spec: Spec) -> None:
+    """Register what only the controller does."""
+    from pytest_mcr.glue.controller import Controller
+
+    settings = run.settings
+    profile = load_profile(suite("profiles.toml"), settings.profile)
+    gates = gates_of(settings, profile, run)
+    argv = [str(word) for word in config.invocation_params.args]
+    conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, utc_now())
+    path = os.path.relpath(suite(SUITE_FILES["bench"]), config.rootpath)
+    config.pluginmanager.register(Controller(config, conclusion, Path(path).as_posix()), "mcr-controller")
+    if options.workers(config) > 0:
+        from pytest_mcr.glue.distribution import Distribution
+
+        local = kind(spec) in LOCAL_KINDS
+        config.pluginmanager.register(Distribution(config, local_model=local), "mcr-distribution")
+
+
+def load_data(settings: Settings) -> Dataset:
+    """The chosen samples.
+
+    Raises:
+        DataError: the data is not in the release layout, or a task is unknown.
+    """
+    dataset = release.load(settings.data or fixture("mini-mcr"))
+    return dataset.select(tasks=settings.tasks, limit=settings.limit, seed=settings.seed)
+
+
+def gates_of(settings: Settings, profile: Profile, run: Run) -> list[Gate]:
+    """The gates to judge: the profile's with additions, or those given in their place.
+
+    Raises:
+        OptionError: a gate cannot be parsed, or one that was asked for needs a condition that the design lacks.
+    """
+    tasks = run.dataset.tasks
+    present = {case.condition for case in run.cases}
+    if NEUTRAL in present:
+        present.add(PLACEBO)  # rides along with the neutral cases
+    given = [parse_gate(text, tasks=tasks) for text in (*(settings.gates or ()), *settings.add_gates)]
+    for gate in given:
+        absent = sorted(needs(gate) - present)
+        if absent:
+            raise OptionError(
+                f"gate {gate.expr!r} needs the condition {', '.join(absent)}, which this run does not have; "
+                f"drop the gate, or add it to --mcr-conditions"
+            )
+    return given if settings.gates is not None else [*profile.gates, *given]
+
+
+def auto_workers(config: pytest.Config) -> int | None:
+    """Number of workers for ``-n auto``: the GPUs, else one where the model is local; None leaves it to xdist."""
+    from pytest_mcr.glue.distribution import gpus
+
+    try:
+        settings = options.settings_of(config)
+        spec = parse_spec(settings.model, invocation_dir=settings.invocation_dir)
+    except McrError as error:
+        raise pytest.UsageError(str(error)) from None
+    return max(1, len(gpus())) if kind(spec) in LOCAL_KINDS else None

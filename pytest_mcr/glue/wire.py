@@ -1,0 +1,69 @@
+"""What travels on a report: builtins only, because execnet accepts nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from pytest_mcr.core.case import Observation, Verdict
+from pytest_mcr.run.run import Process, Result
+
+RECORD_KEYS = (
+    "id", "task", "sample", "source_id", "condition", "audio", "prompt", "gold", "text_label", "answer", "raw",
+    "verdict", "confidence", "scores", "seconds", "cached", "error",
+)  # fmt: skip
+"""Keys of a line of ``cases.jsonl``, in order."""
+
+
+def to_wire(result: Result, process: Process | None) -> dict[str, Any]:
+    """The payload of a case: its observation, its control's, and once a process the facts about its model."""
+    payload: dict[str, Any] = {"case": pack(result.observation)}
+    if result.placebo is not None:
+        payload["placebo"] = pack(result.placebo)
+    if process is not None:
+        payload["process"] = pack_process(process)
+    return payload
+
+
+def pack_process(process: Process) -> dict[str, Any]:
+    """Facts of a process as builtins."""
+    return {
+        "model": plain(process.model),
+        "canary": process.canary.to_json(),
+        "seconds": dict(process.seconds),
+    }
+
+
+def pack(observation: Observation) -> dict[str, Any]:
+    """An observation as builtins."""
+    return {field.name: plain(getattr(observation, field.name)) for field in fields(observation)}
+
+
+def unpack(packed: dict[str, Any]) -> Observation:
+    """The observation of a payload."""
+    values = dict(packed)
+    values["verdict"] = Verdict(values["verdict"])
+    values["candidates"] = tuple(values["candidates"])
+    return Observation(**values)
+
+
+def record_of(packed: dict[str, Any]) -> dict[str, Any]:
+    """The line of ``cases.jsonl`` of a payload."""
+    return {key: packed[key] for key in RECORD_KEYS}
+
+
+def plain(value: Any) -> Any:
+    """Turn a value into builtins that survive UTF-8: models may return lone surrogates and numpy numbers."""
+    if value is None or isinstance(value, (bool, bytes)):
+        return value
+    if isinstance(value, str):
+        return str(value).encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {plain(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, int):
+        return int(value)
+    if hasattr(value, "__float__"):
+        return float(value)
+    return plain(str(value))

@@ -1,0 +1,138 @@
+"""A transformers checkpoint as files: find it, look at it before torch is imported, and identify its bytes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_mcr.errors import ModelError
+
+OPTIONS: Final[dict[str, tuple[str, ...]]] = {
+    "generation": ("greedy", "model"),
+    "dtype": ("auto", "float32", "bfloat16", "float16"),
+    "attn": ("eager", "sdpa", "flash_attention_2"),
+}
+"""Options of ``hf:``, folders and ``lab``, with their values."""
+
+WANTED: Final = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.tiktoken")
+"""What is fetched from a repository: no code, no pickles."""
+
+REFUSED: Final = {
+    "voxtral": "its processor takes base64 audio through mistral-common only",
+    "voxtral_realtime": "it transcribes a stream and takes no question",
+    "phi4_multimodal": "its speech LoRA must be selected by hand, or it hears badly",
+    "granite_speech": "it switches its LoRA off where no audio is given, so text-only controls run other weights",
+    "granite_speech_plus": "it switches its LoRA off where no audio is given, so text-only controls run other weights",
+    "vibevoice_asr": "it adds random noise to what it hears",
+    "kyutai_speech_to_text": "it transcribes a stream and takes no question",
+}
+"""Families (``config.model_type``) that the generic path would measure wrongly, and why."""
+
+_BLOB: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def require_libraries() -> None:
+    """Say how to install what this adapter needs.
+
+    Raises:
+        ModelError: torch or transformers is not installed.
+    """
+    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModelError(f"{' and '.join(missing)} not installed; type: pip install 'pytest-mcr[hf]'")
+
+
+def locate(repo: str, revision: str | None) -> Path:
+    """The local snapshot of a hub repository, downloaded where a network is there.
+
+    Raises:
+        ModelError: no such repository or revision, no access, or neither a network nor a complete copy in the cache.
+    """
+    require_libraries()
+    from huggingface_hub import errors, snapshot_download
+
+    name = f"hf:{repo}" + (f"@{revision}" if revision else "")
+    try:
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(WANTED)))
+    except errors.GatedRepoError:
+        raise ModelError(f"{name}: access must be granted first; accept its terms on the hub, then: hf auth login") from None
+    except errors.RepositoryNotFoundError:
+        raise ModelError(f"{name}: no such repository, or it is private; check the name, or: hf auth login") from None
+    except errors.RevisionNotFoundError:
+        raise ModelError(f"{name}: the repository has no revision {revision!r}; give a branch, tag or commit") from None
+    except (errors.HFValidationError, errors.LocalEntryNotFoundError, OSError) as error:
+        cause = " ".join(str(error.__cause__ or error).split())[:120]
+        fetch = f"hf download {repo}" + (f" --revision {revision}" if revision else "") + " --local-dir FOLDER"
+        raise ModelError(
+            f"{name}: the hub cannot be reached and no complete copy is cached ({cause}); where there is a network "
+            f"type: {fetch}, copy the folder here and pass it: --mcr-model ./FOLDER"
+        ) from None
+
+
+def inspect(folder: Path) -> dict[str, Any]:
+    """Look at a checkpoint without loading it.
+
+    Returns:
+        Its ``config.json``.
+
+    Raises:
+        ModelError: no folder, no readable config, a family this version does not serve, or weights that are absent or
+            pickled.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"no such folder: {folder}; expected a transformers checkpoint with config.json")
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{folder} has no config.json; expected a folder made by save_pretrained()") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read as JSON: {error}") from None
+    family = config.get("model_type") if isinstance(config, dict) else None
+    if not isinstance(family, str):
+        raise ModelError(f"{path} has no model_type; expected a transformers checkpoint")
+    if family in REFUSED:
+        raise ModelError(f"{folder}: family {family} is not served by this version: {REFUSED[family]}")
+    if not any(folder.glob("*.safetensors")):
+        pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
+        found = f"only pickled weights ({pickled[0]}), which can run code" if pickled else "no weights"
+        raise ModelError(f"{folder} has {found}; expected *.safetensors: save_pretrained(...) writes them")
+    return config
+
+
+def revision_of(folder: Path) -> str | None:
+    """The commit of a hub snapshot, None for any other folder."""
+    return folder.name if folder.parent.name == "snapshots" else None
+
+
+def digest(folder: Path) -> str:
+    """sha256 over the names and bytes of every file that can change an answer."""
+    total = hashlib.sha256()
+    for path in _files(folder):
+        stat = path.stat()
+        total.update(f"{path.name}\0{_content(path, stat.st_size, stat.st_mtime_ns)}\n".encode())
+    return total.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    names = {path.name: path for pattern in WANTED for path in folder.glob(pattern) if path.is_file()}
+    return (names[name] for name in sorted(names))
+
+
+@functools.cache
+def _content(path: Path, _size: int, _mtime_ns: int) -> str:
+    """sha256 of a file; size and time are in the key, so that a file written anew is read anew.
+
+    A file of the hub's cache is a link to a blob that is named by its own sha256; 15 GB need not be read to know it.
+    """
+    blob = path.resolve()
+    if path.is_symlink() and blob.parent.name == "blobs" and _BLOB.fullmatch(blob.name):
+        return blob.name
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,163 @@
+"""From a parsed spec to a model: cheap checks before any worker starts, then the loading itself."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from pytest_mcr.data.shipped import fixture
+from pytest_mcr.errors import DataError, ModelError
+from pytest_mcr.models import hf_files, oracle, replay
+from pytest_mcr.models.protocol import Model
+from pytest_mcr.models.spec import Spec, split_revision, suggest
+
+KINDS: Final = {
+    "hf": "hub",
+    "folder": "folder",
+    "lab": "lab",
+    "oracle": "oracle",
+    "replay": "replay",
+    "exec": "exec",
+    "openai": "endpoint",
+    "module": "custom",
+}
+"""``model.kind`` of the results, by scheme."""
+
+_LATER: Final = ("exec", "openai")
+_HF: Final = ("hf", "folder", "lab")
+
+
+def kind(spec: Spec) -> str:
+    """``hub``, ``folder``, ``lab``, ``oracle``, ``replay``, ``exec``, ``endpoint`` or ``custom``."""
+    return KINDS[spec.scheme]
+
+
+def check(spec: Spec, invocation_dir: Path) -> None:
+    """Find what can be wrong before a worker does any work; a hub model is downloaded here, once.
+
+    Args:
+        spec: from `parse_spec`.
+        invocation_dir: where files are looked for and modules are importable from.
+
+    Raises:
+        ModelError: one line that names the culprit and what to type instead.
+    """
+    if spec.scheme in _LATER:
+        raise ModelError(
+            f"model {spec.text!r}: {spec.scheme}: is not part of this version; use module:factory for a model of "
+            "your own, or replay:FILE for recorded answers"
+        )
+    if spec.scheme in _HF:
+        _known_options(spec, hf_files.OPTIONS)
+        hf_files.require_libraries()
+        hf_files.inspect(_folder(spec))
+    elif spec.scheme == "oracle":
+        oracle.check(spec.rest, spec.options)
+    elif spec.scheme == "replay":
+        _known_options(spec, {})
+        replay.read(invocation_dir / spec.rest)
+    else:
+        _factory(spec, invocation_dir)
+
+
+def load(
+    spec: Spec,
+    *,
+    invocation_dir: Path,
+    device: str = "auto",
+    dtype: str = "auto",
+    threads: int | None = None,
+) -> Model:
+    """Load a model.
+
+    Args:
+        spec: from `parse_spec`.
+        invocation_dir: as for `check`.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; for our transformers adapter.
+        dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``; the spec's own ``?dtype=`` is the more specific.
+        threads: CPU threads of a local model; None leaves torch's choice.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    if spec.scheme in _HF:
+        check(spec, invocation_dir)
+        from pytest_mcr.models import hf
+
+        return hf.load(spec, _folder(spec), device=device, dtype=spec.options.get("dtype", dtype), threads=threads)
+    if spec.scheme == "oracle":
+        return oracle.Oracle(spec.rest, spec.options)
+    if spec.scheme == "replay":
+        _known_options(spec, {})
+        return replay.Replay(invocation_dir / spec.rest)
+    if spec.scheme == "module":
+        return _build(spec, _factory(spec, invocation_dir))
+    check(spec, invocation_dir)
+    raise AssertionError(f"no loader for scheme {spec.scheme!r}")
+
+
+def _folder(spec: Spec) -> Path:
+    if spec.scheme == "hf":
+        return hf_files.locate(*split_revision(spec.rest))
+    if spec.scheme == "folder":
+        return Path(spec.rest)
+    try:
+        return fixture(spec.rest)
+    except DataError as error:
+        raise ModelError(f"model {spec.text!r}: {error}") from None
+
+
+def _known_options(spec: Spec, known: dict[str, tuple[str, ...]]) -> None:
+    for key, value in spec.options.items():
+        if key not in known:
+            expected = f"expected {', '.join(sorted(known))}" if known else "it takes none"
+            raise ModelError(f"model {spec.text!r}: unknown option {key!r}{suggest(key, sorted(known))}; {expected}")
+        if value not in known[key]:
+            raise ModelError(f"model {spec.text!r}: {key}={value!r}; expected one of {', '.join(known[key])}")
+
+
+def _factory(spec: Spec, invocation_dir: Path) -> Callable[..., object]:
+    module_name, _, attribute = spec.rest.partition(":")
+    here = str(invocation_dir)
+    if here not in sys.path:  # as `python -m pytest` does; workers, too, come through here
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # a user's module may raise anything while it is imported
+        lines = str(error).strip().splitlines() or [""]
+        raise ModelError(
+            f"model {spec.text!r}: cannot import {module_name!r}: {type(error).__name__}: {lines[0]} "
+            f"(looked in {here} and the installed packages)"
+        ) from error
+    found = getattr(module, attribute, None)
+    if not callable(found):
+        problem = "is not callable" if hasattr(module, attribute) else "does not exist"
+        near = suggest(attribute, [name for name in vars(module) if not name.startswith("_")])
+        raise ModelError(
+            f"model {spec.text!r}: {attribute!r} {problem} in {module_name!r}{near}; "
+            "expected a class or function that takes a mapping of options and returns a model"
+        )
+    factory: Callable[..., object] = found
+    return factory
+
+
+def _build(spec: Spec, factory: Callable[..., object]) -> Model:
+    try:
+        model = factory(spec.options)
+    except ModelError:
+        raise
+    except Exception as error:  # the factory is the user's
+        lines = str(error).strip().splitlines() or [""]
+        raise ModelError(f"model {spec.text!r}: the factory raised {type(error).__name__}: {lines[0]}") from error
+    missing = [name for name in ("fingerprint", "respond") if not callable(getattr(model, name, None))]
+    if not isinstance(getattr(model, "name", None), str):
+        missing.insert(0, "name")
+    if missing or not isinstance(model, Model):
+        raise ModelError(
+            f"model {spec.text!r}: the factory returned a {type(model).__name__} without {', '.join(missing)}; "
+            "expected an object with name: str, fingerprint() and respond(requests)"
+        )
+    return model

@@ -1,0 +1,72 @@
+"""One question to a model, with its contract enforced: what breaks it is an error, never an answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from pytest_mcr.errors import McrError, ModelRaisedError, ResponseError
+from pytest_mcr.models.protocol import Model, Request, Response
+
+
+def ask(model: Model, requests: Sequence[Request]) -> list[Response]:
+    """Ask once and check the answers.
+
+    Returns:
+        One response each, in the order of the requests. A response that breaks the contract in itself (no text, NaN
+        scores, scores of other labels) comes back as a response with `error` set.
+
+    Raises:
+        ModelRaisedError: the model raised; the message is its type and first line.
+        ResponseError: the answers cannot be matched to the requests (wrong count or type).
+    """
+    try:
+        responses = model.respond(requests)
+    except McrError:
+        raise
+    except Exception as error:
+        raise ModelRaisedError(f"the model raised {summary(error)}") from error
+    if not isinstance(responses, Sequence) or len(responses) != len(requests):
+        got = len(responses) if isinstance(responses, Sequence) else f"a {type(responses).__name__}"
+        raise ResponseError(
+            f"model {model.name!r} gave {got} answers to {len(requests)} requests; "
+            "respond() must return one each, in order"
+        )
+    return [checked(request, response) for request, response in zip(requests, responses, strict=True)]
+
+
+def summary(error: BaseException) -> str:
+    """Type and first line of an exception."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def checked(request: Request, response: Response) -> Response:
+    """Return the response, or an error response that says how it breaks the contract."""
+    if not isinstance(response, Response):
+        return failed(f"respond() returned a {type(response).__name__}; expected pytest_mcr.Response")
+    if response.error is not None:
+        return failed(str(response.error) or "the model gave an error without a message")
+    if response.text is not None and not isinstance(response.text, str):
+        return failed(f"Response.text is a {type(response.text).__name__}; expected str")
+    if response.text is None and response.scores is None:
+        return failed("the response has neither text nor scores nor error")
+    problem = scores_problem(request, response.scores)
+    return failed(problem) if problem else response
+
+
+def failed(message: str) -> Response:
+    """An error response in one line."""
+    return Response(text=None, scores=None, error=" ".join(message.split()))
+
+
+def scores_problem(request: Request, scores: Mapping[str, float] | None) -> str | None:
+    """Say what is wrong with the scores, None when nothing is."""
+    if scores is None or not request.candidates:
+        return None
+    if set(scores) != set(request.candidates):
+        return f"scores are for {sorted(scores)}; expected exactly the candidates {sorted(request.candidates)}"
+    for label, value in scores.items():
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            return f"score of {label!r} is {value!r}; expected a finite number (log-probability in nats)"
+    return None

@@ -1,0 +1,56 @@
+"""Chunks: contiguous runs of whole samples in the final test list, the unit of computing and of scheduling.
+
+Everything is derived from node ids alone, so that the controller of a distributed run, which holds no items, cuts the
+same chunks as its workers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from pytest_mcr.core.case import CONDITIONS
+
+CHUNK_CASES: Final = 32
+"""Cases a chunk holds at the least (the last sample is kept whole): eight samples with four conditions."""
+
+_CASE_IN_ID: Final = re.compile(
+    rf"\[(?:[^\]]*-)?(?P<sample>[A-Za-z0-9_-]+-\d{{4,}})-(?P<condition>{'|'.join(CONDITIONS)})(?:-[^\]]*)?\]$"
+)
+
+
+def case_in(node_id: str) -> tuple[str, str] | None:
+    """The (sample id, condition) that a node id was parametrized with, None for a test that has no case."""
+    found = _CASE_IN_ID.search(node_id)
+    return (found["sample"], found["condition"]) if found else None
+
+
+def plan_chunks(node_ids: Iterable[str], size: int = CHUNK_CASES) -> list[list[str]]:
+    """Cut a test list into chunks.
+
+    Args:
+        node_ids: the final list, in order.
+        size: cases after which a chunk is closed at the next change of sample.
+
+    Returns:
+        The same ids in the same order; a test without a case is a chunk of its own.
+    """
+    chunks: list[list[str]] = []
+    last: tuple[str, str] | None = None  # (test function, sample) of the id before
+    open_chunk = False
+    for node_id in node_ids:
+        case = case_in(node_id)
+        here = (node_id.partition("[")[0], case[0]) if case else None
+        fits = open_chunk and here is not None and last is not None and here[0] == last[0]
+        if fits and (here == last or len(chunks[-1]) < size):
+            chunks[-1].append(node_id)
+        else:
+            chunks.append([node_id])
+        open_chunk, last = case is not None, here
+    return chunks
+
+
+def cases_of(chunk: Sequence[str]) -> list[tuple[str, str]]:
+    """The (sample id, condition) pairs of a chunk, each once, in order."""
+    return list(dict.fromkeys(case for node_id in chunk if (case := case_in(node_id))))

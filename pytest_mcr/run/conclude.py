@@ -1,0 +1,186 @@
+"""The conclusion of a run: header, judgement, record, files and exit code, with no knowledge of pytest's hooks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_mcr.core.case import Case
+from pytest_mcr.core.gates import Gate
+from pytest_mcr.core.profiles import Profile
+from pytest_mcr.core.prompts import TEMPLATES
+from pytest_mcr.data.audit import audit
+from pytest_mcr.data.dataset import Dataset
+from pytest_mcr.models.resolve import kind
+from pytest_mcr.models.spec import Spec
+from pytest_mcr.report.results import point_latest, write_results
+from pytest_mcr.run.examples import examples
+from pytest_mcr.run.journal import Journal
+from pytest_mcr.run.judge import INTERRUPTED_EXIT, INVALID_EXIT, OK_EXIT, Evidence, judge
+from pytest_mcr.run.provenance import git_state, new_run_id, versions
+from pytest_mcr.run.record import RunRecord
+from pytest_mcr.run.settings import Settings
+
+KIND_WORDS = {
+    "mini": "the embedded mini benchmark (synthetic, not MCR-BENCH)",
+    "release": "the MCR-BENCH release",
+    "custom": "custom data",
+}
+
+
+class Conclusion:
+    """Holds what a run was asked for, and turns its evidence into a record, files and an exit code.
+
+    Args:
+        settings: the run's options.
+        dataset: the chosen samples.
+        design: the chosen cases.
+        spec: the model.
+        profile: the thresholds asked for.
+        gates: the gates to judge.
+        argv: pytest's arguments.
+        now: start of the run, in UTC.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        dataset: Dataset,
+        design: Sequence[Case],
+        spec: Spec,
+        profile: Profile,
+        gates: Sequence[Gate],
+        argv: Sequence[str],
+        now: datetime,
+    ) -> None:
+        self.settings = settings
+        self.dataset = dataset
+        self.design = design
+        self.spec = spec
+        self.profile = profile
+        self.gates = gates
+        self.argv = list(argv)
+        self.now = now
+        self.run_id = new_run_id(now)
+        self.home = settings.invocation_dir / ".mcr"
+        self.out: Path = settings.out or self.home / "runs" / self.run_id
+        self.journal = Journal(self.out / f".cases.{self.run_id}.part")
+        self._record: RunRecord | None = None
+
+    @property
+    def record(self) -> RunRecord:
+        """The record; only after `conclude`."""
+        assert self._record is not None
+        return self._record
+
+    def header(self) -> list[str]:
+        """Lines for the head of the session."""
+        tasks = Counter(case.sample.task for case in self.design)
+        cases = ", ".join(f"{task} {count}" for task, count in tasks.items())
+        return [
+            f"mcr: model {self.spec.text}, data: {KIND_WORDS[self.dataset.kind]}, {len(self.design)} cases ({cases})",
+            f"mcr: template {self.settings.template}, profile {self.settings.profile}, "
+            f"answers by {'text' if self.settings.answer == 'generate' else 'score'}; results go to {self.out}",
+        ]
+
+    def conclude(self, evidence: Evidence) -> None:
+        """Judge the evidence and build the record."""
+        ledger = evidence.ledger
+        judgement = judge(evidence, self.design, self.settings, self.profile, self.gates)
+        planned = {(case.sample.id, case.condition) for case in self.design}
+        samples = {sample.id: sample for sample in self.dataset.samples}
+        self._record = RunRecord(
+            judgement=judgement,
+            run=self._run_facts(evidence),
+            model=self._model_facts(ledger.processes),
+            dataset={
+                "path": str(self.dataset.root),
+                "kind": self.dataset.kind,
+                "digest": self.dataset.digest,
+                "samples": dict(Counter(sample.task for sample in self.dataset.samples)),
+            },
+            protocol={
+                "template": f"{self.settings.template}",
+                "version": TEMPLATES[self.settings.template].version,
+                "answer": self.settings.answer,
+                "candidates_shown": any(sample.candidates and not sample.complete for sample in self.dataset.samples),
+            },
+            settings=self.settings.to_json(),
+            counts=ledger.counts(planned),
+            canary=canary_of(ledger.processes),
+            audit={"data": [finding.to_json() for finding in audit(self.dataset)]},
+            timing=timing_of(evidence),
+            clusters=len({outcome.cluster for outcome in ledger.outcomes.values()}),
+            examples=examples(ledger.outcomes, samples),
+            out=self.out,
+        )
+
+    def write(self) -> None:
+        """Write the result files, each in one atomic step, and move the pointer ``.mcr/latest``."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.journal.publish(self.out / "cases.jsonl", [case.id for case in self.design])
+        write_results(self.record, self.out)
+        if self.settings.out is None:
+            point_latest(self.home, self.out)
+
+    def exit_code(self, status: int) -> int:
+        """The exit code of the session.
+
+        Args:
+            status: what pytest itself would exit with.
+        """
+        ledger_stop = self._stop
+        if ledger_stop is not None:
+            return ledger_stop
+        if status == INTERRUPTED_EXIT or status > INTERRUPTED_EXIT:
+            dead = self.record.judgement.verdict == "invalid" and status != INTERRUPTED_EXIT and self._dead
+            return INVALID_EXIT if dead else status
+        own = self.record.judgement.exit_code
+        return own if own != OK_EXIT else status
+
+    def _run_facts(self, evidence: Evidence) -> dict[str, Any]:
+        self._stop = evidence.ledger.stop[1] if evidence.ledger.stop else None
+        self._dead = bool(evidence.ledger.dead_workers)
+        return {
+            "id": self.run_id,
+            "started": self.now.isoformat(timespec="seconds"),
+            "seconds": round(evidence.seconds, 3),
+            "workers": evidence.workers,
+            "argv": self.argv,
+            "seed": self.settings.seed,
+            "versions": versions(),
+            "git": git_state(self.settings.invocation_dir),
+        }
+
+    def _model_facts(self, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        unknown = {"name": None, "fingerprint": None, "device": None, "dtype": None, "traits": {}}
+        facts = processes[0]["model"] if processes else unknown
+        return {"spec": self.spec.text, "kind": kind(self.spec), **facts}
+
+
+def canary_of(processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The canary of the run: the worst of its processes."""
+    for verdict in ("fail", "not_applicable", "pass"):
+        for process in processes:
+            if process["canary"]["verdict"] == verdict:
+                return dict(process["canary"])
+    return {"verdict": "not_run", "detail": "no process got as far as its canary"}
+
+
+def timing_of(evidence: Evidence) -> dict[str, Any]:
+    """Wall time of the run, and where the processes spent theirs."""
+    ledger = evidence.ledger
+    summed = {
+        name: round(sum(process["seconds"].get(name, 0.0) for process in ledger.processes), 3)
+        for name in ("load", "canary")
+    }
+    cases = len(ledger.journal)
+    return {
+        "total": round(evidence.seconds, 3),
+        **summed,
+        "cases": round(ledger.seconds, 3),
+        "cases_per_second": round(cases / evidence.seconds, 2) if evidence.seconds else None,
+    }

@@ -1,0 +1,141 @@
+"""Judgement: from what arrived to one of four verdicts, once, on the controller.
+
+``invalid``: what was measured cannot be trusted. ``partial``: a subset ran, so the gates are another question.
+``fail``: a gate failed or is undecided, or a case had an error. ``pass``: none of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pytest_mcr.core.bounds import bounds
+from pytest_mcr.core.budgets import check_budgets
+from pytest_mcr.core.case import Case, Outcome, Verdict
+from pytest_mcr.core.gates import Gate, GateResult, judge_gate
+from pytest_mcr.core.hearing import Hearing, annotate, hearing_test
+from pytest_mcr.core.metrics import Table, measure
+from pytest_mcr.core.profiles import Profile
+from pytest_mcr.run.ledger import Ledger
+from pytest_mcr.run.settings import Settings
+
+OK_EXIT: Final = 0
+FAILED_EXIT: Final = 1
+INTERRUPTED_EXIT: Final = 2
+INVALID_EXIT: Final = 8
+REPORT: Final = "report"
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a run leaves for judgement.
+
+    Attributes:
+        ledger: what arrived.
+        selected: (sample, condition) of the cases that pytest selected.
+        interrupted: why the run ended early, None when it ran to the end.
+        workers: xdist workers, 0 without.
+        seconds: wall time since the session began.
+    """
+
+    ledger: Ledger
+    selected: Sequence[Key]
+    interrupted: str | None
+    workers: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with its reasons and everything it rests on.
+
+    Attributes:
+        reasons: one line each, the most serious first; empty for a clean pass.
+        gates_not_judged: expressions dropped by ``--mcr-gate``, or all of them where the run is not whole.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+    table: Table
+    gates: tuple[GateResult, ...]
+    gates_not_judged: tuple[str, ...]
+    hearing: Mapping[str, Hearing] = field(default_factory=dict)
+    exit_code: int = 0
+
+
+def judge(
+    evidence: Evidence, design: Sequence[Case], settings: Settings, profile: Profile, gates: Sequence[Gate]
+) -> Judgement:
+    """Judge a run.
+
+    Args:
+        evidence: what arrived, and how the run ended.
+        design: all cases that the run should have had.
+        settings: the run's options.
+        profile: the thresholds asked for.
+        gates: the gates to judge: the profile's with additions, or those given in their place.
+    """
+    ledger = evidence.ledger
+    outcomes = list(ledger.outcomes.values())
+    hearing = hearing_test(outcomes, seed=settings.seed)
+    table = annotate(measure(outcomes, mrs_alpha=settings.mrs_alpha), hearing)
+    untrusted = distrust(evidence, settings)
+    partial = incomplete(evidence, design)
+    results: list[GateResult] = []
+    dropped = [] if settings.gates is None else [gate.expr for gate in profile.gates]
+    if untrusted or partial:
+        dropped += [gate.expr for gate in gates]
+    else:
+        best, worst = bounds(outcomes, mrs_alpha=settings.mrs_alpha)
+        for gate in gates:
+            results += judge_gate(gate, table, hearing=hearing, best=best, worst=worst)
+        results += eligible_clusters(table, profile)
+    invalid = untrusted + [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict == "invalid"]
+    failed = [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict in ("fail", "undecided")]
+    errors = sum(outcome.verdict is Verdict.ERROR for outcome in outcomes)
+    if errors:
+        failed.append(f"{errors} case{'s' * (errors > 1)} had an error")
+    verdict = "invalid" if invalid else "partial" if partial else "fail" if failed else "pass"
+    return Judgement(
+        verdict=verdict,
+        reasons=tuple(dict.fromkeys(invalid + partial + failed)),
+        table=table,
+        gates=tuple(results),
+        gates_not_judged=tuple(dict.fromkeys(dropped)),
+        hearing=hearing,
+        exit_code=own_exit_code(verdict, settings.profile),
+    )
+
+
+def distrust(evidence: Evidence, settings: Settings) -> list[str]:
+    """Reasons why nothing measured may count."""
+    ledger = evidence.ledger
+    reasons = [ledger.stop[0]] if ledger.stop else []
+    reasons += [f"a worker died ({worker})" for worker in ledger.dead_workers]
+    missing = [key for key in evidence.selected if key not in ledger.outcomes]
+    if missing and not (evidence.interrupted or ledger.stop):
+        sample, condition = missing[0]
+        reasons.append(f"{len(missing)} selected cases were never reported, e.g. {sample}-{condition}")
+    outcomes = list(ledger.outcomes.values())
+    reasons += [str(breach) for breach in check_budgets(outcomes, settings.max_errors, settings.max_unparsed)]
+    return reasons
+
+
+def incomplete(evidence: Evidence, design: Sequence[Case]) -> list[str]:
+    """Reasons why only a part of the design was measured."""
+    if evidence.interrupted:
+        return [f"the run ended early: {evidence.interrupted}"] if not evidence.ledger.stop else []
+    chosen = set(evidence.selected)
+    left_out = sum((case.sample.id, case.condition) not in chosen for case in design)
+    if left_out:
+        return [f"{len(design) - left_out} of {len(design)} cases were selected (-k, -m, --lf, ids or paths)"]
+    return []
+
+
+def own_exit_code(verdict: str, profile: str) -> int:
+    """The exit code that a verdict stands for, before pytest's own failures."""
+    if verdict == "invalid" or (verdict == "partial" and profile != REPORT):
+        return INVALID_EXIT
+    return FAILED_EXIT if verdict == "fail" else OK_EXIT

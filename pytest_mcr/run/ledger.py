@@ -1,0 +1,51 @@
+"""The ledger: everything that arrived, kept small. Outcomes stay in memory, whole observations go to the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_mcr.core.case import Outcome, Verdict
+from pytest_mcr.run.journal import Journal
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What the controller of a run has received so far.
+
+    Attributes:
+        journal: observations on disk, by case id.
+        outcomes: by (sample, condition); the last report of a case wins.
+        processes: facts of each process that loaded the model, in order of arrival.
+        stop: message and exit code of a process that could not go on.
+        dead_workers: workers that died, with the cause.
+        seconds: computing time summed over cases and processes.
+    """
+
+    journal: Journal
+    outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    processes: list[dict[str, Any]] = field(default_factory=list)
+    stop: tuple[str, int] | None = None
+    dead_workers: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    cached: int = 0
+
+    def take(self, outcome: Outcome, record: Mapping[str, Any]) -> None:
+        """Keep one observation: the outcome in memory, the record (a line of ``cases.jsonl``) on disk."""
+        self.outcomes[outcome.sample, outcome.condition] = outcome
+        self.journal.append(str(record["id"]), record)
+        self.seconds += float(record["seconds"])
+        self.cached += bool(record["cached"])
+
+    def counts(self, planned: set[tuple[str, str]]) -> dict[str, int]:
+        """The ``counts`` of ``results.json``; controls such as the placebo are not cases."""
+        cases = [outcome for key, outcome in self.outcomes.items() if key in planned]
+        count = {verdict: sum(case.verdict == verdict for case in cases) for verdict in Verdict}
+        return {
+            "cases": len(cases),
+            "errors": count[Verdict.ERROR],
+            "unparsed": count[Verdict.UNPARSED],
+            "flagged": count[Verdict.FLAGGED],
+            "cached": self.cached,
+        }

@@ -1,0 +1,63 @@
+"""The record of a run: everything that the reports show, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_mcr.run.examples import Example
+from pytest_mcr.run.judge import Judgement
+
+RESULTS_SCHEMA = "pytest-mcr.results/1"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a run measured and how.
+
+    Attributes:
+        run: id, started, seconds, workers, argv, seed, versions, git.
+        model: spec, name, kind, fingerprint, device, dtype, traits.
+        dataset: path, kind, digest, samples by task.
+        protocol: template, answer, candidates_shown.
+        clusters: number of different clips (or split groups) behind the numbers.
+        examples: the clips to listen to first.
+        out: folder with ``results.json`` and ``cases.jsonl``, None when nothing was written.
+        suite: path of the benchmark's test file as pytest names it, for commands that rerun cases.
+    """
+
+    judgement: Judgement
+    run: Mapping[str, object]
+    model: Mapping[str, object]
+    dataset: Mapping[str, object]
+    protocol: Mapping[str, object]
+    settings: Mapping[str, object]
+    counts: Mapping[str, int]
+    canary: Mapping[str, object]
+    audit: Mapping[str, object]
+    timing: Mapping[str, object]
+    clusters: int
+    examples: Sequence[Example]
+    out: Path | None
+
+    def to_json(self) -> dict[str, object]:
+        """The content of ``results.json``."""
+        judgement = self.judgement
+        return {
+            "schema": RESULTS_SCHEMA,
+            "verdict": judgement.verdict,
+            "reasons": list(judgement.reasons),
+            "run": dict(self.run),
+            "model": dict(self.model),
+            "dataset": dict(self.dataset),
+            "protocol": dict(self.protocol),
+            "settings": dict(self.settings),
+            "metrics": [metric.to_json() for metric in judgement.table],
+            "gates": [gate.to_json() for gate in judgement.gates],
+            "gates_not_judged": list(judgement.gates_not_judged),
+            "counts": dict(self.counts),
+            "canary": dict(self.canary),
+            "audit": dict(self.audit),
+            "timing": dict(self.timing),
+        }

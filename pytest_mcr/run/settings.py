@@ -1,0 +1,55 @@
+"""Everything a run was asked for, in one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The resolved options of a run; each is documented at its flag in `pytest_mcr.glue.options`.
+
+    Attributes:
+        invocation_dir: where pytest was started; relative paths and ``module:factory`` specs are taken from here.
+        data: root of the dataset, None for the embedded mini benchmark.
+        gates: None judges the profile's gates; a tuple replaces them.
+        cache: folder of the response cache, None for off.
+        out: folder for the results, None for ``.mcr/runs/<run id>``.
+    """
+
+    invocation_dir: Path
+    model: str
+    data: Path | None
+    tasks: tuple[str, ...] | None
+    conditions: tuple[str, ...] | None
+    limit: int | None
+    suites: tuple[str, ...]
+    profile: str
+    gates: tuple[str, ...] | None
+    add_gates: tuple[str, ...]
+    mrs_alpha: float
+    seed: int
+    prevalence: float
+    max_errors: float
+    max_unparsed: float
+    answer: str
+    max_new_tokens: int | None
+    template: str
+    device: str
+    dtype: str
+    cache: Path | None
+    out: Path | None
+
+    def to_json(self) -> dict[str, object]:
+        """The settings as builtins, for ``results.json``."""
+        values: dict[str, object] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Path):
+                value = str(value)
+            elif isinstance(value, tuple):
+                value = list(value)
+            if field.name != "invocation_dir":
+                values[field.name] = value
+        return values

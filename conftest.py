@@ -1,3 +1,3 @@
-"""Root conftest: the tests use pytester."""
+"""Root conftest: what pytest must not collect from the checkout (pytester is switched on in pyproject.toml)."""
 
-pytest_plugins = ["pytester"]
+collect_ignore_glob = ["benchmarks/*", "build/*", "dist/*"]

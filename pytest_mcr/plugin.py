@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_mcr.errors import McrError
-from pytest_mcr.glue import collect, options
+from pytest_mcr.glue import collect, options, rootdir
 from pytest_mcr.glue.collect import mcr_case as mcr_case
 from pytest_mcr.glue.collect import mcr_model as mcr_model
 
@@ -13,6 +13,12 @@ from pytest_mcr.glue.collect import mcr_model as mcr_model
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the flags and their ini twins."""
     options.add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Keep the project's root where it is when our options name other folders."""
+    rootdir.restore(early_config, args)
 
 
 def pytest_configure(config: pytest.Config) -> None:

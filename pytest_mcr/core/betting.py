@@ -26,6 +26,7 @@ LARGEST_BET: Final = 0.9
 PRIOR: Final = 0.25
 """Variance assumed before the first clip, as a share of the squared range (the largest possible)."""
 TOLERANCE: Final = 1e-5
+TINY: Final = 1e-12
 
 RATIO: Final = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
 """Corners of (num, den) of one sample when both lie in [0, 1]."""
@@ -36,7 +37,7 @@ DIFFERENCE: Final = ((0.0, 0.0), (-1.0, 1.0), (1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Clips:
     """Running statistics of the clips in each order; arrays of shape (orders, G), scaled to one unit a clip."""
 
     num: Floats
@@ -53,7 +54,7 @@ def _running_spread(x: Floats, y: Floats) -> Floats:
     return before
 
 
-def tabulate(num: Floats, den: Floats, orders: int = ORDERS) -> Table:
+def lay_out(num: Floats, den: Floats, orders: int = ORDERS) -> Clips:
     """Lay the clips out in seeded orders.
 
     Args:
@@ -64,17 +65,17 @@ def tabulate(num: Floats, den: Floats, orders: int = ORDERS) -> Table:
     rng = np.random.default_rng(0)
     order = np.stack([rng.permutation(num.shape[-1]) for _ in range(orders)])
     a, b = num[..., order], den[..., order]
-    return Table(a, b, (_running_spread(a, a), _running_spread(a, b), _running_spread(b, b)))
+    return Clips(a, b, (_running_spread(a, a), _running_spread(a, b), _running_spread(b, b)))
 
 
-def log_capital(table: Table, theta: Floats, worst: Floats, width: Floats, side: Floats, level: float) -> Floats:
+def log_capital(clips: Clips, theta: Floats, worst: Floats, width: Floats, side: Floats, level: float) -> Floats:
     """Log of the mean capital after all clips, bet against each candidate ratio.
 
-    The bet before clip g is ``min(sqrt(2 log(1/alpha) / (G v)), LARGEST_BET / -worst)``, v the variance of the clips seen
-    so far: the best one for a fixed number of clips when ``theta`` lies just outside the interval.
+    The bet before clip g is ``min(sqrt(2 log(1/alpha) / (G v)), LARGEST_BET / -worst)``, v the variance of the clips
+    seen so far: the best one for a fixed number of clips when ``theta`` lies just outside the interval.
 
     Args:
-        table: the clips, arrays of shape (..., orders, G).
+        clips: arrays of shape (..., orders, G).
         theta: candidates, shape (..., 1, 1) or broadcastable.
         worst: least value that ``side * z`` can take at each candidate, negative.
         width: range of ``z`` at each candidate.
@@ -84,15 +85,20 @@ def log_capital(table: Table, theta: Floats, worst: Floats, width: Floats, side:
     Returns:
         Shape of theta without its last two axes.
     """
-    clips = table.num.shape[-1]
-    z = side * (table.num - theta * table.den)
-    aa, ab, bb = table.spread
-    seen = np.arange(1, clips + 1)
+    count = clips.num.shape[-1]
+    z = side * (clips.num - theta * clips.den)
+    aa, ab, bb = clips.spread
+    seen = np.arange(1, count + 1)
     variance = (PRIOR * width**2 + np.maximum(aa - 2 * theta * ab + theta**2 * bb, 0.0)) / seen
-    bet = np.minimum(np.sqrt(-2 * np.log1p(-level) / (clips * variance)), LARGEST_BET / -worst)
+    bet = np.minimum(np.sqrt(-2 * np.log1p(-level) / (count * variance)), LARGEST_BET / -worst)
     capital = np.log1p(bet * z).sum(-1)
     mean: Floats = np.logaddexp.reduce(capital, axis=-1) - np.log(capital.shape[-1])
     return mean
+
+
+def _columns(theta: Floats, worst: Floats, width: Floats, side: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Make room for orders and clips behind each candidate."""
+    return theta[:, None, None], worst[:, None, None], width[:, None, None], side[:, None, None]
 
 
 def ratio_limits(
@@ -113,18 +119,18 @@ def ratio_limits(
     if len(num) < 2:
         return Limits(*(span[0], span[1]) * 2)
     largest = float(units.max())
-    table = tabulate(num / largest, den / largest)
+    laid = lay_out(num / largest, den / largest)
     estimate = float(num.sum() / den.sum())
     sides = np.array([1.0, -1.0])
     ends: list[float] = []
     for level in (TWO_SIDED, ONE_SIDED):
         inner, outer = np.full(2, estimate), np.array(span)
         while np.any(np.abs(outer - inner) > TOLERANCE * (1 + np.abs(outer))):
-            middle = (inner + outer) / 2
-            values = np.stack([a - middle * b for a, b in corners])
-            worst = np.where(sides > 0, values.min(0), -values.max(0))
-            parts = (x[:, None, None] for x in (middle, worst, np.ptp(values, axis=0), sides))
-            rejected = log_capital(table, *parts, level=level) >= -np.log1p(-level)
-            inner, outer = np.where(rejected, inner, middle), np.where(rejected, middle, outer)
+            theta = (inner + outer) / 2
+            values = np.stack([a - theta * b for a, b in corners])
+            worst = np.minimum(np.where(sides > 0, values.min(0), -values.max(0)), -TINY)
+            capital = log_capital(laid, *_columns(theta, worst, np.ptp(values, axis=0), sides), level)
+            rejected = capital >= -np.log1p(-level)
+            inner, outer = np.where(rejected, inner, theta), np.where(rejected, theta, outer)
         ends += [float(outer[0]), float(outer[1])]
     return Limits(*ends)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mcr.core.betting import ratio_limits
-from pytest_mcr.core.intervals import Limits, correlation, mean_limits, rate_limits
+from pytest_mcr.core.intervals import Limits, correlation, mean_limits, pooled_limits, rate_limits
 from pytest_mcr.core.panel import Floats, Mask, Panel
 
 NOTHING_WRONG: Final = "no wrong answers"
@@ -29,6 +29,7 @@ class Estimate:
         step: by how much the value moves when one clip's answer changes in its favour; None where no such step exists.
         influence: what each cluster adds to the error of the value, shape (clusters,), sum 0.
         share: each cluster's weight in the value, shape (clusters,), sum 1.
+        is_rate: a proportion, or a mean of proportions.
     """
 
     value: float | None
@@ -40,21 +41,23 @@ class Estimate:
     note: str | None = None
     vacuous: bool = False
     step: float | None = None
+    is_rate: bool = False
 
     def noted(self, note: str | None) -> Estimate:
         """The same number with one more note."""
         return self if not note else replace(self, note=f"{self.note}; {note}" if self.note else note)
 
-    def scaled(self, factor: float, shift: float) -> Estimate:
-        """The estimate of ``factor * x + shift``, factor positive."""
+    def above(self, zero: float) -> Estimate:
+        """The estimate of ``(x - zero) / (1 - zero)``, zero below 1."""
         if self.value is None or self.limits is None:
             return self
         return replace(
             self,
-            value=factor * self.value + shift,
-            limits=self.limits.scaled(factor, shift),
-            influence=factor * self.influence,
-            step=None if self.step is None else factor * self.step,
+            value=(self.value - zero) / (1 - zero),
+            limits=self.limits.above(zero),
+            influence=self.influence / (1 - zero),
+            step=None if self.step is None else self.step / (1 - zero),
+            is_rate=False,
         )
 
 
@@ -88,6 +91,7 @@ def rate(panel: Panel, hits: Mask, trials: Mask, *, empty: str, vacuous: bool = 
         influence=(a - value * b) / total,
         share=b / total,
         step=1 / total,
+        is_rate=True,
     )
 
 
@@ -127,27 +131,55 @@ def ratio(
         n=int(units.sum()),
         clusters=int(present.sum()),
         influence=(a - value * b) / total,
-        share=b / total,
+        share=units / units.sum(),
         step=1 / total,
     )
+
+
+def mean_of(
+    panel: Panel,
+    values: NDArray[np.generic],
+    counted: Mask,
+    *,
+    corners: tuple[tuple[float, float], ...],
+    span: tuple[float, float],
+    empty: str,
+) -> Estimate:
+    """Mean of a bounded value over the counted samples, with the betting interval.
+
+    A clip's samples are its units whether they are counted or not, because who counts is random too (it may depend on
+    the answer); the number of samples and clusters reported is of those that count.
+    """
+    everyone = np.ones(len(counted), dtype=np.bool_)
+    found = ratio(panel, np.where(counted, values, 0), counted, everyone, corners=corners, span=span, empty=empty)
+    eligible, n = panel.per_cluster(counted), int(counted.sum())
+    return replace(found, n=n, clusters=int((eligible > 0).sum()), share=eligible / max(n, 1), step=None)
 
 
 def mean(parts: Sequence[Estimate]) -> Estimate:
     """Unweighted mean of defined estimates that may share clips.
 
-    Clips shared by several parts make them dependent: see `intervals.correlation` and `intervals.mean_limits`.
+    Clips shared by several parts make them dependent: see `intervals.correlation` and `intervals.mean_limits`. A mean
+    of rates gets the outer of that interval and of `intervals.pooled_limits`: the first is too narrow towards the edge
+    that all rates are near, the second where a rate of 0 or 1 hides its own variance.
     """
     values = np.array([part.value for part in parts], dtype=np.float64)
-    limits = [part.limits for part in parts if part.limits is not None]
     influence = np.stack([part.influence for part in parts])
     share = np.stack([part.share for part in parts])
+    limits = mean_limits(values, [p.limits for p in parts if p.limits is not None], correlation(influence, share))
+    clusters = int((share > 0).any(0).sum())
+    rates = all(part.is_rate for part in parts)
+    if rates:
+        fewest = min(part.clusters for part in parts)
+        limits = limits.outer(pooled_limits(float(values.mean()), influence.mean(0), clusters, fewest))
     steps = [part.step for part in parts if part.step is not None]
     return Estimate(
         value=float(values.mean()),
-        limits=mean_limits(values, limits, correlation(influence, share)),
+        limits=limits,
         n=sum(part.n for part in parts),
-        clusters=int((share > 0).any(0).sum()),
+        clusters=clusters,
         influence=influence.mean(0),
         share=share.mean(0),
         step=max(steps) / len(parts) if len(steps) == len(parts) else None,
+        is_rate=rates,
     )

@@ -30,14 +30,22 @@ class Limits:
     lower95: float
     upper95: float
 
-    def scaled(self, factor: float, shift: float) -> Limits:
-        """The limits of ``factor * x + shift`` with a positive factor."""
-        ends = (self.low, self.high, self.lower95, self.upper95)
-        return Limits(*(factor * end + shift for end in ends))
+    def above(self, zero: float) -> Limits:
+        """The limits of ``(x - zero) / (1 - zero)``, zero below 1."""
+        return Limits(*((end - zero) / (1 - zero) for end in (self.low, self.high, self.lower95, self.upper95)))
 
     def capped(self, top: float) -> Limits:
         """The limits of ``min(x, top)``."""
         return Limits(*(min(end, top) for end in (self.low, self.high, self.lower95, self.upper95)))
+
+    def outer(self, other: Limits) -> Limits:
+        """The wider of two intervals at each end."""
+        return Limits(
+            min(self.low, other.low),
+            max(self.high, other.high),
+            min(self.lower95, other.lower95),
+            max(self.upper95, other.upper95),
+        )
 
 
 def wilson(rate: ArrayLike, size: ArrayLike, quantile: ArrayLike) -> tuple[Floats, Floats]:
@@ -137,10 +145,12 @@ def correlation(influence: Floats, share: Floats) -> Floats:
     scale, norm = np.sqrt(np.diag(covariance)), np.sqrt(np.diag(overlap))
     flat = scale <= 1e-12
     with np.errstate(divide="ignore", invalid="ignore"):
-        rho = np.where(flat[:, None] | flat[None, :], overlap / np.outer(norm, norm), covariance / np.outer(scale, scale))
-    rho = np.clip(np.nan_to_num(rho), 0.0, 1.0)
-    np.fill_diagonal(rho, 1.0)
-    return rho
+        rho = np.where(
+            flat[:, None] | flat[None, :], overlap / np.outer(norm, norm), covariance / np.outer(scale, scale)
+        )
+    bounded: Floats = np.clip(np.nan_to_num(rho), 0.0, 1.0)
+    np.fill_diagonal(bounded, 1.0)
+    return bounded
 
 
 def mean_limits(values: Floats, limits: list[Limits], rho: Floats) -> Limits:
@@ -163,3 +173,25 @@ def mean_limits(values: Floats, limits: list[Limits], rho: Floats) -> Limits:
         lower95=mean - reach([x.lower95 for x in limits]),
         upper95=mean + reach([x.upper95 for x in limits]),
     )
+
+
+def pooled_limits(value: float, influence: Floats, clusters: int, fewest: int) -> Limits:
+    """Wilson limits of a mean of rates on its own effective size.
+
+    The variance is taken over the clusters of all rates at once, so that a clip in several of them counts as one.
+
+    Args:
+        value: the mean of the rates.
+        influence: what each cluster adds to its error, shape (G,).
+        clusters: clusters that take part in any of the rates.
+        fewest: clusters of the rate that has the fewest; its degrees of freedom are used.
+
+    Returns:
+        The point itself where the clusters show no variance (a mean of rates of 0 and 1 says nothing about its own).
+    """
+    squares = float((influence**2).sum())
+    if clusters < 2 or fewest < 2 or squares <= 0 or not 0 < value < 1:
+        return Limits(value, value, value, value)
+    size = value * (1 - value) * (clusters - 1) / (clusters * squares)
+    ends = [float(end) for level in (TWO_SIDED, ONE_SIDED) for end in wilson(value, size, stdtrit(fewest - 1, level))]
+    return Limits(*ends)

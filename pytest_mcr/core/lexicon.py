@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pytest_mcr.core.words import vocabulary
+
 Form = tuple[str, ...]
 
 _FAMILIES: Final = """
@@ -18,13 +20,14 @@ sneeze, ~sneeze, achoo, atchoo | person sneeze, person sneezing
 sigh, ~sigh
 sniff, ~sniff | ~sniffle
 throat clearing, clearing throat, clearing of throat, clearing of the throat, throat clear, throat clears, throat
-... cleared, clears throat, clears their throat, clears his throat, clears her throat, clears the throat, clears a throat,
-... clears one 's throat, clear throat, clear their throat, cleared their throat, cleared his throat, cleared her throat,
-... clearing their throat, clearing his throat, clearing her throat, clearing a throat, clearing the throat,
-... clearing one 's throat, throat being cleared, throat is being cleared, throat is cleared, throatclearing
+... cleared, clears throat, clears their throat, clears his throat, clears her throat, clears the throat, clears a
+... throat, clears one 's throat, clear throat, clear their throat, cleared their throat, cleared his throat, cleared
+... her throat, clearing their throat, clearing his throat, clearing her throat, clearing a throat, clearing the
+... throat, clearing one 's throat, throat being cleared, throat is being cleared, throat is cleared, throatclearing
 angry, anger, angered, angrily | furious, fury, furiously | enraged, outraged | irate
 sad, sadness, sadly | sorrow, sorrowful, sorrowfully | mournful | grief, grieving
-happy, happiness, happily | joy, joyful, joyfully, joyous | cheerful, cheerfully, cheerfulness | delighted | gleeful, glee
+happy, happiness, happily | joy, joyful, joyfully, joyous | cheerful, cheerfully, cheerfulness | delighted |
+... gleeful, glee
 neutral, neutrally, neutrality, emotionless, unemotional, no emotion, without emotion | calm, calmly, calmness
 fear, fearful, fearfully, fears | afraid | scared | frightened | terrified, terror
 disgust, disgusted, disgustedly | revulsion, revolted | repulsed
@@ -32,24 +35,25 @@ surprise, surprised, surprises, surprisedly | astonished, astonishment | amazed,
 excited, excitement, excitedly
 bored, boredom
 frustrated, frustration
-dog bark, barking dog, dog, dogs, bark, barks, barked, barking, dog barking, dog barks, dogs barking, dogs bark, dog
-... barked, dog is barking, dogs are barking, barking from a dog, barking of a dog, bark of a dog, barks of a dog, dog 's
-... bark, dog 's barking, barking dogs | ~woof
+~bark | dog bark, barking dog, dog, dogs, dog barking, dog barks, dogs barking, dogs bark, dog barked, dog is
+... barking, dogs are barking, barking from a dog, barking of a dog, bark of a dog, barks of a dog, dog 's bark, dog
+... 's barking, barking dogs | ~woof
 rain, rains, rained, raining, rainfall, raindrops, raindrop, rainy, rain falling, falling rain, rain is falling
-sea waves, sea wave, ocean waves, ocean wave, waves, wave, surf, breaking waves, crashing waves, waves crashing, waves
-... breaking, sea waves crashing, ocean waves crashing, sea, ocean
-baby cry, baby crying, crying baby, baby cries, baby cried, baby is crying, babies crying, infant cry, infant crying,
-... crying infant, infant cries, infant is crying, newborn crying, cry of a baby, cries of a baby, crying of a baby, crying
-... of an infant, cry of an infant, cries of an infant, crying child, child crying, baby 's cry, baby 's crying, baby wailing
-... | ~cry, weeping, ~sob
-clock tick, clock ticking, ticking clock, clock ticks, clock is ticking, ticking of a clock, tick of a clock, ticks of a
-... clock, ticking of the clock, clock 's ticking, tick, ticks, ticking, tick tock, ticktock, clock
+sea waves, sea wave, ocean waves, ocean wave, waves, wave, surf, breaking waves, crashing waves, waves crashing,
+... waves breaking, sea waves crashing, ocean waves crashing, sea, ocean
+baby cry, baby crying, crying baby, baby cries, baby cried, baby is crying, babies crying, infant cry, infant
+... crying, crying infant, infant cries, infant is crying, newborn crying, cry of a baby, cries of a baby, crying of a
+... baby, crying of an infant, cry of an infant, cries of an infant, crying child, child crying, baby 's cry, baby 's
+... crying, baby wailing | ~cry, weeping, ~sob
+clock tick, clock ticking, ticking clock, clock ticks, clock is ticking, ticking of a clock, tick of a clock,
+... ticks of a clock, ticking of the clock, clock 's ticking, tick, ticks, ticking, tick tock, ticktock, clock
 helicopter, helicopters, chopper | rotor of a helicopter, helicopter rotor, helicopter rotors, helicopter blades
 chainsaw, chainsaws, chain saw, chain saws
-rooster, roosters, cockerel, rooster crow, rooster crowing, crowing rooster, rooster crows, rooster is crowing, cock a
-... doodle doo, crow of a rooster, crowing of a rooster, call of a rooster, crowing, crows
-fire crackling, crackling fire, fire crackles, fire crackle, fire is crackling, crackling of a fire, crackle of a fire,
-... crackling flames, fire, campfire, bonfire, crackling, crackles, crackle, burning wood, burning fire, fire burning
+rooster, roosters, cockerel, rooster crow, rooster crowing, crowing rooster, rooster crows, rooster is crowing,
+... cock a doodle doo, crow of a rooster, crowing of a rooster, call of a rooster, crowing, crows
+fire crackling, crackling fire, fire crackles, fire crackle, fire is crackling, crackling of a fire, crackle of a
+... fire, crackling flames, fire, campfire, bonfire, crackling, crackles, crackle, burning wood, burning fire, fire
+... burning
 cat meow, ~meow, cat meowing, cat meows, meowing cat, cat is meowing, meowing of a cat, cat, cats
 car horn, car horns, honking car, ~honk, car honking, horn honking
 siren, sirens
@@ -62,8 +66,8 @@ silence, silent
 ~scream
 ~breathe, breath, breaths
 footsteps, footstep
-door knock, door knocks, door knocking, knocking on a door, knocking on the door, knock on the door, knock on a door,
-... knocks on the door, knocks on a door, ~knock
+door knock, door knocks, door knocking, knocking on a door, knocking on the door, knock on the door, knock on a
+... door, knocks on the door, knocks on a door, ~knock
 thunderstorm, thunderstorms, thunder, thunderclap
 wind, winds, windy
 ~sing, sang, sung, singer
@@ -76,51 +80,54 @@ no, nope, nah
 """
 """One family a line, groups separated by ``|``, forms by commas; ``~`` means every inflection; ``...`` continues."""
 
-_NUMBERS: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
+_NUMBERS: Final[tuple[str, ...]] = (
+    "zero", "one", "two", "three", "four", "five", "six",
+    "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+)  # fmt: skip
 
 _OTHER_SENSES: Final = """
 woman crying, man crying, girl crying, boy crying, adult crying, person crying, someone crying, people crying
-woman cries, man cries, person cries, woman is crying, man is crying, person is crying, someone is crying, girl is crying
-crying woman, crying man, crying girl, crying person, cry for, far cry, crying out, child laughing
+woman cries, man cries, person cries, woman is crying, man is crying, person is crying, someone is crying
+girl is crying, crying woman, crying man, crying girl, crying person, cry for, far cry, crying out, child laughing
 fire alarm, fire alarms, fire truck, fire engine, fire station, open fire, gun fire, fire extinguisher, fire works
-fire department, fire fighter, fire drill, rain forest, rain coat, raining cats and dogs, cats and dogs, hot dog, hot dogs
-alarm clock, clock alarm, clock chiming, clock chimes, clock striking, clock tower, clock radio, tick box, ticking off
-dog whining, dog growling, dog howling, dog panting, dog whimpering, dog is whining, dog is growling, dog is howling
-dog owner, dog days, tree bark, seal barking, fox barking, seal is barking, barking orders, barking seal, sea lion barking
-sound waves, sound wave, radio waves, radio wave, heat wave, heat waves, brain waves, shock wave, shock waves, wave of
-waves of, waves goodbye, waves at, sine wave, sine waves, square wave, wave form, sea lion, sea lions, sea gull, sea gulls
-crows cawing, crow cawing, crows calling, crows are, knocking over, speaking of, wind up, wind down, wind instrument
-cough up, cough syrup, cough drop, speech bubble, speech recognition, music video, dead silence, laughing stock
-cat and mouse, big cat, big cats, copy cat, man made, no man, terror attack, screaming match, joy ride, joy stick
+fire department, fire fighter, fire drill, rain forest, rain coat, raining cats and dogs, cats and dogs, hot dog
+hot dogs, alarm clock, clock alarm, clock chiming, clock chimes, clock striking, clock tower, clock radio, tick box
+ticking off, dog whining, dog growling, dog howling, dog panting, dog whimpering, dog is whining, dog is growling
+dog is howling, dog owner, dog days, tree bark, seal barking, fox barking, seal is barking, barking orders
+barking seal, sea lion barking, sound waves, sound wave, radio waves, radio wave, heat wave, heat waves, brain waves
+shock wave, shock waves, wave of, waves of, waves goodbye, waves at, sine wave, sine waves, square wave, wave form
+sea lion, sea lions, sea gull, sea gulls, crows cawing, crow cawing, crows calling, crows are, knocking over
+speaking of, wind up, wind down, wind instrument, cough up, cough syrup, cough drop, speech bubble
+speech recognition, music video, dead silence, laughing stock, cat and mouse, big cat, big cats, copy cat, man made
+no man, terror attack, screaming match, joy ride, joy stick
 """
 """Phrases in which a synonym means something else; a label spelled like this itself is not affected."""
 
 _IDIOMS: Final = """
 happy to, am happy, be happy to, happy with, happy medium, happy birthday, happy new year, am glad, am delighted
-am afraid, afraid that, afraid i, afraid not, afraid so, i fear, no fear, fear not, for fear of, sad to say, am sad to
-no surprise, surprise surprise, surprise me, am surprised, not surprised that, calm down, stay calm, neutral ground
-true to, true for, true that, be true to, so to speak, generally speaking, strictly speaking, broadly speaking
-no one, no ones, one of, this one, that one, the one, one can, one could, one would, one might, one may, any one, some one
-every one, one 's, which one, other one, each one, one another, one thing, one possibility, one should, one must, one who
-one cannot, one hears, one that, one moment, one second, one more, one person, one speaker, one option, number one
-yes or no, yes / no, yes no, yes and no, yes - no, a yes, laughing matter, no laughing matter, sigh of relief
+am afraid, afraid that, afraid i, afraid not, afraid so, i fear, no fear, fear not, for fear of, sad to say
+am sad to, no surprise, surprise surprise, surprise me, am surprised, not surprised that, calm down, stay calm
+neutral ground, true to, true for, true that, be true to, so to speak, generally speaking, strictly speaking
+broadly speaking, no one, no ones, one of, this one, that one, the one, one can, one could, one would, one might
+one may, any one, some one, every one, one 's, which one, other one, each one, one another, one thing
+one possibility, one should, one must, one who, one cannot, one hears, one that, one moment, one second, one more
+one person, one speaker, one option, number one, yes or no, yes / no, yes no, yes and no, yes - no, a yes
+laughing matter, no laughing matter, sigh of relief
 """
 """Phrases in which even a label's own word does not name the label."""
 
-_NOT_INFLECTIONS: Final = frozenset(
-    "trained training trains winding wound bearing caring planing planed horned meaning means meant phoned sounding sounded"
-    " sounds even evening being bus busing belled sawing batting filed handing handed using used given said something"
-    " nothing anything everything thing during hearing feel feeling feels like liking liked listing listed airing"
-    " others likes ones others mays wills matching matched texting texted cared hens".split()
+_NOT_INFLECTIONS: Final = vocabulary(
+    "trained training trains winding wound bearing caring planing planed horned meaning means meant phoned",
+    "sounding sounded sounds even evening being bus busing belled sawing batting filed handing handed using used",
+    "given said something nothing anything everything thing during hearing feel feeling feels like liking liked",
+    "listing listed airing others likes ones others mays wills matching matched texting texted cared hens",
 )
 """Words that a naive ending makes of a label but that mean something else (``train``: ``I was trained to``)."""
 
 
 def inflections(word: str) -> tuple[str, ...]:
-    """The word and the regular forms of it: plural or third person, ``-ing``, ``-ed``, and back from ``-ing`` or plural.
+    """The word and its regular forms: plural or third person, ``-ing``, ``-ed``, and back from ``-ing`` or plural.
 
     Overgenerates nonsense that no text holds, but no word of `_NOT_INFLECTIONS`. Numbers, short words and words of
     other alphabets have only themselves.
@@ -132,7 +139,11 @@ def inflections(word: str) -> tuple[str, ...]:
         stem = word[:-3]
         bases += [stem, stem + "e"] + ([stem[:-1]] if stem[-1] == stem[-2] else [])
     elif word.endswith("s") and len(word) > 4 and not word.endswith(("ss", "us", "is")):
-        bases += [word[:-1]] + ([word[:-2]] if word.endswith("es") else []) + ([word[:-3] + "y"] if word[-3:] == "ies" else [])
+        bases += (
+            [word[:-1]]
+            + ([word[:-2]] if word.endswith("es") else [])
+            + ([word[:-3] + "y"] if word[-3:] == "ies" else [])
+        )
     made = [form for base in bases for form in _endings(base)]
     return tuple(dict.fromkeys([word, *(f for f in made if f not in _NOT_INFLECTIONS)]))
 
@@ -178,9 +189,10 @@ def _phrases(table: str) -> tuple[Form, ...]:
 
 
 FAMILIES: Final = _parse(_FAMILIES) + tuple((((word,), (str(n),)),) for n, word in enumerate(_NUMBERS))
+NUMBERS: Final = frozenset(_NUMBERS) | frozenset(map(str, range(len(_NUMBERS))))
 OTHER_SENSES: Final = _phrases(_OTHER_SENSES)
 IDIOMS: Final = _phrases(_IDIOMS)
-PLACES: Final = {
-    form: (f, g) for f, family in enumerate(FAMILIES) for g, group in enumerate(family) for form in group
-}
+SOURCES: Final[frozenset[Form]] = frozenset((word,) for word in vocabulary("dog dogs cat cats clock fire sea ocean"))
+"""Sources of sound whose bare name says little of the sound."""
+PLACES: Final = {form: (f, g) for f, family in enumerate(FAMILIES) for g, group in enumerate(family) for form in group}
 """Where a form stands in the table: family and group."""

@@ -80,7 +80,8 @@ class Panel:
 
     def per_cluster(self, values: NDArray[np.generic]) -> Floats:
         """Sum a value by sample over each cluster; shape (clusters,)."""
-        return np.bincount(self.cluster, weights=values.astype(np.float64), minlength=self.clusters)
+        weights = values.astype(np.float64)
+        return np.bincount(self.cluster, weights=weights, minlength=self.clusters).astype(np.float64)
 
 
 def panels(outcomes: Iterable[Outcome]) -> tuple[Panel, ...]:

@@ -21,6 +21,7 @@ _TYPOGRAPHY: Final = str.maketrans(
 )
 """Quotes, dashes, foreign full stops; signs that cross something out become the word they stand for."""
 
+_LIKENESS: Final = re.compile(r"(?<=\w)-(?:like|ish|esque)\b", re.I)
 _STRUCK: Final = re.compile(r"~~.*?~~|<del>.*?</del>|<strike>.*?</strike>", re.S | re.I)
 _TOKEN: Final = re.compile(r"(?:(?<![^\W_])-)?\d+(?:[.,:]\d+)*%?(?![^\W_])|[^\W_]+(?:'[^\W_]+)*|\n|[^\w\s]")
 _LETTERS: Final = re.compile(r"[^\W\d_]")
@@ -28,11 +29,18 @@ _LETTERS: Final = re.compile(r"[^\W\d_]")
 _IS: Final = frozenset({"it", "that", "there", "he", "she", "what", "here", "who", "this", "where", "everything"})
 _AFTER_APOSTROPHE: Final = {"re": "are", "m": "am", "d": "would", "ll": "will", "ve": "have"}
 _STEMS: Final = {"ca": "can", "wo": "will", "sha": "shall", "ai": "is"}
+
+
+def vocabulary(*lines: str) -> frozenset[str]:
+    """The words of some lines, as a set."""
+    return frozenset(" ".join(lines).split())
+
+
 _BARE: Final = {
     w.replace("'", ""): (w[:-3], "not")
-    for w in (
+    for w in vocabulary(
         "isn't aren't wasn't weren't doesn't don't didn't hasn't haven't hadn't couldn't wouldn't shouldn't mustn't"
-    ).split()
+    )
 } | {"cant": ("can", "not"), "wont": ("will", "not"), "cannot": ("can", "not"), "im": ("i", "am")}
 """Contractions typed without their apostrophe."""
 
@@ -43,7 +51,7 @@ class Words:
 
     Attributes:
         fold: the tokens in normal form; contractions are opened (``isn't`` is ``is``, ``not``), a hyphen inside a word
-            separates words, a dash is ``\u2014`` and a line break ``\\n``.
+            separates words, a dash is an em dash and a line break a token of its own.
         raw: the same tokens with their case, for option letters.
     """
 
@@ -68,6 +76,7 @@ def clean(text: str) -> str:
         text = unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
         text = _without_marks(text)
         text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
+    text = _LIKENESS.sub(" \u2248 ", text) if "-" in text else text
     return text.replace("\r", "\n").replace("*", "").replace("`", "'")
 
 

@@ -70,7 +70,7 @@ def _wording(task: str, samples: Sequence[Sample]) -> Iterable[Finding]:
     leaking = [sample for sample in closed if len(_named(sample.question, sample.candidates)) == 1]
     yield from _finding("question_names_one_answer", NEUTRAL, leaking, closed, "questions name exactly one candidate")
     having = [sample for sample in closed if IRRELEVANT in sample.texts]
-    tainted = [sample for sample in having if _named(_bare(sample, IRRELEVANT), sample.candidates)]
+    tainted = [sample for sample in having if _tainted(sample)]
     yield from _finding("irrelevant_names_answer", IRRELEVANT, tainted, having, "irrelevant texts name a candidate")
     both = [sample for sample in samples if {FAITHFUL, ADVERSARIAL} <= sample.texts.keys()]
     equal = [sample for sample in both if normalize(sample.texts[FAITHFUL]) == normalize(sample.texts[ADVERSARIAL])]
@@ -154,8 +154,10 @@ def _finding(
     yield Finding(code, task, condition, count, total, examples, message)
 
 
-def _bare(sample: Sample, condition: str) -> str:
-    return description(sample.texts[condition], sample.question, complete=sample.complete)
+def _tainted(sample: Sample) -> bool:
+    """Whether the irrelevant text supports a candidate (in any words), or holds one as a word."""
+    bare = description(sample.texts[IRRELEVANT], sample.question, complete=sample.complete)
+    return IRRELEVANT in sample.text_labels or bool(_named(bare, sample.candidates))
 
 
 def _named(text: str, candidates: tuple[str, ...]) -> set[str]:

@@ -1,11 +1,12 @@
 """Where a record's audio lies: inside the data folder, and a file that is not empty. Nothing is opened."""
 
 # String paths: on 3,000 records, Path objects would cost more than all the rest of collection.
-# ruff: noqa: PTH100, PTH117, PTH118
+# ruff: noqa: PTH100, PTH118
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,6 +15,8 @@ from pytest_mcr.data.manifest import show
 from pytest_mcr.errors import DataError
 
 EXTENSIONS: Final = (".wav", ".flac", ".ogg", ".mp3")
+ABSOLUTE: Final = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
+"""Of either family of systems: data travels."""
 
 
 class Place(NamedTuple):
@@ -40,15 +43,15 @@ class Locator:
         Raises:
             DataError: absolute, outside the root, missing, empty, no regular file, or of an unknown format.
         """
-        if os.path.isabs(written) or Path(written).anchor or written[1:2] == ":":
+        if ABSOLUTE.match(written):
             raise DataError(f"{where}: audio {show(written)} is an absolute path; write it relative to the task folder")
         bases = (os.path.join(self.root, task), self.root, os.path.join(self.root, task, "audio"))
-        outside = True
+        escaping = []
         for base in bases:
             path = os.path.normpath(os.path.join(base, written))
             if not path.startswith(self.root + os.sep):
+                escaping.append(base)
                 continue
-            outside = False
             try:
                 status = os.lstat(path)
             except (FileNotFoundError, NotADirectoryError):
@@ -58,13 +61,12 @@ class Locator:
                     f"{where}: audio {show(written)} cannot be read ({error.strerror}); check it"
                 ) from error
             return self._checked(path, status, written, where)
-        if outside:
+        if bases[0] in escaping:
             raise DataError(_outside(where, written))
-        tried = " or ".join(os.path.relpath(base, self.root) + os.sep for base in bases)
-        slash = "; write / instead of \\" if "\\" in written else ""
-        raise DataError(
-            f"{where}: audio {show(written)} is missing under {tried}{slash or '; add it or mend the path'}"
-        )
+        tried = " or ".join(os.path.relpath(base, self.root) + os.sep for base in bases if base not in escaping)
+        limits = ", and outside the data folder nothing is read" if escaping else ""
+        fix = "write / instead of \\" if "\\" in written else "add it or mend the path"
+        raise DataError(f"{where}: audio {show(written)} is missing under {tried}{limits}; {fix}")
 
     def _checked(self, path: str, status: os.stat_result, written: str, where: str) -> Place:
         if not self._inside(path, status):

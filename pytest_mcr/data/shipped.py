@@ -33,7 +33,9 @@ def _shipped(room: str, name: str) -> Path:
         path = root / room / name
         if path.exists():
             return path
-    raise DataError(f"{room}/{name} is missing from this installation of pytest-mcr; reinstall it: pip install -U pytest-mcr")
+    raise DataError(
+        f"{room}/{name} is missing from this installation of pytest-mcr; reinstall it: pip install -U pytest-mcr"
+    )
 
 
 def _roots() -> list[Path]:

@@ -21,7 +21,9 @@ def bell(draw: Draw, n: int) -> Signal:
     for number, ratio in enumerate(ratios):
         if base * ratio < RATE / 2 - 500:
             partial = np.sin(2 * np.pi * base * ratio * seconds + draw.rng.uniform(0, 6.3))
-            strike += partial * pulse(strike_n, 0.003, draw.uniform(0.25, 0.5) / (1 + 0.4 * number)) / (1 + 0.5 * number)
+            strike += (
+                partial * pulse(strike_n, 0.003, draw.uniform(0.25, 0.5) / (1 + 0.4 * number)) / (1 + 0.5 * number)
+            )
     signal = np.zeros(n)
     second, period = draw.rng.uniform(0, 0.2), draw.uniform(0.45, 1.0)
     while second < n / RATE:

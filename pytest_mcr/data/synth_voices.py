@@ -148,7 +148,9 @@ def sneeze(draw: Draw, n: int) -> Signal:
     for _ in range(2):
         size = int(draw.uniform(0.35, 0.6) * RATE)
         rise = np.linspace(0, 1, size)
-        breath = (band_noise(draw, size, 700.0, 1800.0) * (1 - rise) + band_noise(draw, size, 1800.0, 3800.0) * rise) * rise
+        breath = (
+            band_noise(draw, size, 700.0, 1800.0) * (1 - rise) + band_noise(draw, size, 1800.0, 3800.0) * rise
+        ) * rise
         blast_n = int(draw.uniform(0.3, 0.5) * RATE)
         blast = band_noise(draw, blast_n, draw.uniform(2600.0, 3600.0), 7500.0) * pulse(blast_n, 0.005, 0.14) * 2.5
         pieces.append(np.concatenate([0.5 * breath, np.zeros(int(0.06 * RATE)), blast]))

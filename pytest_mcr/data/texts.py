@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from pytest_mcr.data.phrases import NO_ARTICLE, TEST, TRAIN, WORDS, Words
+from pytest_mcr.data.names import NO_ARTICLE, WORDS, Words
+from pytest_mcr.data.phrases import TEST, TRAIN
 from pytest_mcr.data.remarks import TEST_REMARKS, TRAIN_REMARKS
 from pytest_mcr.data.synth import Split
 

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_mcr.errors import StopRunError
 from pytest_mcr.glue.collect import McrCase
-from pytest_mcr.glue.wire import pack_process, to_wire
+from pytest_mcr.glue.wire import PAYLOAD, pack_process, to_wire
 from pytest_mcr.run.chunks import cases_of, plan_chunks
 from pytest_mcr.run.run import Process, Run
 
@@ -35,7 +35,7 @@ class Carrier:
         if report.when == "call":
             payload = self._payload(item)
             if payload:
-                report.mcr = {**getattr(report, "mcr", {}), **payload}
+                setattr(report, PAYLOAD, {**getattr(report, PAYLOAD, {}), **payload})
         return report
 
     def _payload(self, item: pytest.Item) -> dict[str, object]:
@@ -57,7 +57,7 @@ class Carrier:
         stop: dict[str, object] = {"stop": [message, error.exit_code]}
         if self.run.process is not None:
             stop["process"] = pack_process(self.run.process)
-        report.mcr = stop  # type: ignore[attr-defined]
+        setattr(report, PAYLOAD, stop)
         session.shouldstop = message
 
     def pytest_sessionfinish(self) -> None:

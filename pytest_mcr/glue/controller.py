@@ -11,7 +11,7 @@ import pytest
 from pytest_mcr.core.case import PLACEBO
 from pytest_mcr.glue import options
 from pytest_mcr.glue.publish import gate_reports, junit_property, letter
-from pytest_mcr.glue.wire import record_of, unpack
+from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
 from pytest_mcr.run.chunks import case_in
 from pytest_mcr.run.conclude import Conclusion
 from pytest_mcr.run.judge import Evidence
@@ -24,7 +24,8 @@ class Controller:
 
     Args:
         conclusion: turns evidence into the record of the run and its files.
-        suite: path of the benchmark's file as pytest names it, so that ``--lf`` finds a failed gate again.
+        suite: path of the benchmark's file, for the names of gates until the tests' own node ids are known: sharing
+            their path lets ``--lf`` find a failed gate's suite again.
     """
 
     def __init__(self, config: pytest.Config, conclusion: Conclusion, suite: str) -> None:
@@ -55,6 +56,8 @@ class Controller:
 
     def _select(self, node_ids: Sequence[str]) -> None:
         if self.selected is None:
+            ours = next((node_id for node_id in node_ids if case_in(node_id)), None)
+            self.suite = self.suite if ours is None else ours.partition("::")[0]
             self.selected = list(dict.fromkeys(case for node_id in node_ids if (case := case_in(node_id))))
 
     # --- what arrived ------------------------------------------------------------------------------------------
@@ -62,7 +65,7 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the payload off the report; trylast, because the terminal reads it and then keeps every report."""
-        payload: dict[str, Any] | None = report.__dict__.pop("mcr", None)
+        payload: dict[str, Any] | None = report.__dict__.pop(PAYLOAD, None)
         if payload is None or report.outcome == "rerun":  # type: ignore[comparison-overlap]
             return
         if "process" in payload:
@@ -99,7 +102,9 @@ class Controller:
             raise
         if not options.is_collect_only(self.config):
             self._conclude()
-            for report in gate_reports(self.conclusion.record, self.suite):
+            reports = list(gate_reports(self.conclusion.record, self.suite))
+            session.testscollected += sum(report.when == "call" for report in reports)  # keeps progress below 100 %
+            for report in reports:
                 self.config.hook.pytest_runtest_logreport(report=report)
         return result
 
@@ -113,7 +118,7 @@ class Controller:
             self.finished = True
             evidence = Evidence(
                 ledger=self.ledger,
-                selected=self.selected,
+                selected=self.selected or [],
                 interrupted=self.interrupted,
                 workers=options.workers(self.config),
                 seconds=time.perf_counter() - self.started,

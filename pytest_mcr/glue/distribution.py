@@ -24,7 +24,7 @@ def gpus() -> list[str]:
     return [f"cuda:{number}" for number, _ in enumerate(found.iterdir())] if found.is_dir() else []
 
 
-class ChunkScheduling(LoadScopeScheduling):
+class ChunkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no type stubs
     """xdist's scope scheduler with our chunks as scopes, linear in the number of tests, and no poison chunk."""
 
     def __init__(self, config: pytest.Config, log: Any = None) -> None:
@@ -66,6 +66,7 @@ class ChunkScheduling(LoadScopeScheduling):
         if not pending:
             return None
         scope, crashed = pending[0]
+        crashed = str(crashed)
         workload[scope][crashed] = True
         self.workqueue.update({scope: unit for scope, unit in workload.items() if not all(unit.values())})
         for other in self.assigned_work:

@@ -88,6 +88,11 @@ def parse(option: Option, source: str, text: str) -> Any:
         raise OptionError(f"{source} {text!r}: expected {error}; see pytest --help, group mcr") from None
 
 
+def addopts(config: pytest.Config) -> list[str]:
+    """The command line options of the ini file."""
+    return list(config.getini("addopts"))
+
+
 def is_collect_only(config: pytest.Config) -> bool:
     """Whether pytest was asked to list tests and run none."""
     return bool(config.getoption("collectonly", False))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from _pytest.junitxml import xml_key
 
 from pytest_mcr.core.case import Verdict
 from pytest_mcr.core.gates import GateResult
+from pytest_mcr.glue.wire import PAYLOAD
 from pytest_mcr.run.record import RunRecord
 
 Status = tuple[str, str, tuple[str, dict[str, bool]]]
@@ -22,12 +24,13 @@ LETTERS: dict[str, tuple[str, dict[str, bool]]] = {
 }
 """Letter of each verdict; none of pytest's own."""
 
+Outcome = Literal["passed", "failed", "skipped"]
 FAILING = ("fail", "undecided", "invalid")
 
 
 def letter(report: pytest.TestReport) -> Status | None:
     """The status of a case's report, None for anything else."""
-    payload = getattr(report, "mcr", None)
+    payload = getattr(report, PAYLOAD, None)
     if report.when != "call" or not report.passed or not payload or "case" not in payload:
         return None
     verdict = payload["case"]["verdict"]
@@ -49,12 +52,12 @@ def gate_reports(record: RunRecord, suite: str) -> Iterator[pytest.TestReport]:
 
 def gate_report(suite: str, gate: GateResult) -> Iterator[pytest.TestReport]:
     """One gate as a report: failed for fail, undecided and invalid, skipped when it was not judged."""
-    outcome = "failed" if gate.verdict in FAILING else "passed" if gate.verdict == "pass" else "skipped"
+    outcome: Outcome = "failed" if gate.verdict in FAILING else "passed" if gate.verdict == "pass" else "skipped"
     message = f"{gate.verdict.upper()}: {gate.expr}: {gate.reason}"
     yield from reports(suite, f"gate[{gate.expr}]", outcome, message)
 
 
-def reports(suite: str, name: str, outcome: str, message: str) -> Iterator[pytest.TestReport]:
+def reports(suite: str, name: str, outcome: Outcome, message: str) -> Iterator[pytest.TestReport]:
     """The call report of a synthetic test, and the teardown report on which JUnit closes a test case."""
     longrepr = {"passed": None, "failed": message, "skipped": (suite, 0, f"Skipped: {message}")}[outcome]
     for when in ("call", "teardown"):
@@ -63,7 +66,7 @@ def reports(suite: str, name: str, outcome: str, message: str) -> Iterator[pytes
             nodeid=f"{suite}::{name}",
             location=(suite, None, name),
             keywords={},
-            outcome=outcome if call else "passed",  # type: ignore[arg-type]
+            outcome=outcome if call else "passed",
             longrepr=longrepr if call else None,
             when=when,  # type: ignore[arg-type]
         )

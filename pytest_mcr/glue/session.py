@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mcr.core.case import NEUTRAL, PLACEBO
-from pytest_mcr.core.gates import Gate, needs, parse_gate
+from pytest_mcr.core.gates import Gate, needs, parse_gate, require_companions
 from pytest_mcr.core.profiles import Profile, load_profile
 from pytest_mcr.data import release
 from pytest_mcr.data.dataset import Dataset
@@ -92,8 +91,6 @@ def gates_of(settings: Settings, profile: Profile, run: Run) -> list[Gate]:
     """
     tasks = run.dataset.tasks
     present = {case.condition for case in run.cases}
-    if NEUTRAL in present:
-        present.add(PLACEBO)  # rides along with the neutral cases
     given = [parse_gate(text, tasks=tasks) for text in (*(settings.gates or ()), *settings.add_gates)]
     for gate in given:
         absent = sorted(needs(gate) - present)
@@ -102,7 +99,9 @@ def gates_of(settings: Settings, profile: Profile, run: Run) -> list[Gate]:
                 f"gate {gate.expr!r} needs the condition {', '.join(absent)}, which this run does not have; "
                 f"drop the gate, or add it to --mcr-conditions"
             )
-    return given if settings.gates is not None else [*profile.gates, *given]
+    chosen = given if settings.gates is not None else [*profile.gates, *given]
+    require_companions(chosen)
+    return chosen
 
 
 def auto_workers(config: pytest.Config) -> int | None:

@@ -8,6 +8,9 @@ from typing import Any
 from pytest_mcr.core.case import Observation, Verdict
 from pytest_mcr.run.run import Process, Result
 
+PAYLOAD = "mcr"
+"""Attribute of a call report that carries the payload."""
+
 RECORD_KEYS = (
     "id", "task", "sample", "source_id", "condition", "audio", "prompt", "gold", "text_label", "answer", "raw",
     "verdict", "confidence", "scores", "seconds", "cached", "error",

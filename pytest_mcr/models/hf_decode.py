@@ -68,6 +68,9 @@ class Decoder:
 
         Args:
             inputs: left-padded ``input_ids`` and ``attention_mask`` of shape (rows, tokens), and audio tensors.
+
+        Raises:
+            ArithmeticError: the logits are not numbers.
         """
         mask = inputs["attention_mask"]
         cache = DynamicCache(config=self.model.config.get_text_config())
@@ -75,7 +78,10 @@ class Decoder:
         if not self._three_axes:  # those families derive their positions from ids and mask themselves
             given["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
         logits = self._forward(keep_last=True, attention_mask=mask, past_key_values=cache, use_cache=True, **given)
-        return Prefilled(cache, mask, mask.sum(-1, keepdim=True), logits[:, -1].float())
+        last = logits[:, -1].float()
+        if last.isnan().any():  # its argmax would be a token like any other
+            raise ArithmeticError("the model's logits are NaN; type --mcr-dtype float32 if the dtype overflows")
+        return Prefilled(cache, mask, mask.sum(-1, keepdim=True), last)
 
     def score(self, prefilled: Prefilled, labels: Sequence[Sequence[Sequence[int]]]) -> list[list[float]]:
         """Log-probability of each row's labels.
@@ -106,7 +112,7 @@ class Decoder:
         fed = torch.tensor([[*label, *[self._pad] * (longest - len(label))] for label in labels], device=device)
         lengths = torch.tensor([[len(label)] for label in labels], device=device)
         real = torch.arange(longest, device=device)[None] < lengths
-        with self._borrowed(prefilled, longest) as cache:
+        with _Borrowed(prefilled.cache, longest) as cache:
             logits = self._continue(prefilled, cache, fed, real.long())
         after = torch.cat([first[:, None], logits.log_softmax(-1)], 1)  # row i: what follows i label tokens
         ends = torch.full((len(labels), 1), self.turn_end, device=device)
@@ -165,11 +171,8 @@ class Decoder:
             return logits
         if keep_last and self._keeps:
             inputs["logits_to_keep"] = 1
-        logits = self.model(**inputs).logits
-        return logits
-
-    def _borrowed(self, prefilled: Prefilled, fed: int) -> _Borrowed:
-        return _Borrowed(prefilled.cache, fed)
+        everywhere: torch.Tensor = self.model(**inputs).logits
+        return everywhere
 
 
 class _Borrowed:
@@ -191,7 +194,5 @@ class _Borrowed:
 def has_three_axes(config: Any) -> bool:
     """Whether positions have three axes (time, height, width), as in the Omni thinkers."""
     text = config.get_text_config()
-    for name in ("rope_parameters", "rope_scaling"):
-        if "mrope_section" in (getattr(text, name, None) or {}):
-            return True
-    return False
+    ropes = [getattr(text, name, None) or {} for name in ("rope_parameters", "rope_scaling")]
+    return any("mrope_section" in rope for rope in ropes)

@@ -61,7 +61,9 @@ def locate(repo: str, revision: str | None) -> Path:
     try:
         return Path(snapshot_download(repo, revision=revision, allow_patterns=list(WANTED)))
     except errors.GatedRepoError:
-        raise ModelError(f"{name}: access must be granted first; accept its terms on the hub, then: hf auth login") from None
+        raise ModelError(
+            f"{name}: access must be granted first; accept its terms on the hub, then: hf auth login"
+        ) from None
     except errors.RepositoryNotFoundError:
         raise ModelError(f"{name}: no such repository, or it is private; check the name, or: hf auth login") from None
     except errors.RevisionNotFoundError:
@@ -103,7 +105,8 @@ def inspect(folder: Path) -> dict[str, Any]:
         pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
         found = f"only pickled weights ({pickled[0]}), which can run code" if pickled else "no weights"
         raise ModelError(f"{folder} has {found}; expected *.safetensors: save_pretrained(...) writes them")
-    return config
+    checked: dict[str, Any] = config
+    return checked
 
 
 def revision_of(folder: Path) -> str | None:

@@ -120,7 +120,9 @@ class Inputs:
         """
         counts = [int(count) for count in (tensors["input_ids"] == self.audio_token_id).sum(-1)]
         if len(counts) != len(clips) or min(counts) < 1:
-            raise DeliveryError(f"{counts} audio placeholders in {len(counts)} prompts for {len(clips)} clips; expected some in each")
+            raise DeliveryError(
+                f"{counts} audio placeholders in {len(counts)} prompts for {len(clips)} clips; expected some in each"
+            )
         if not any(name in tensors for name in FEATURES):
             raise DeliveryError(f"the processor gave no audio features, only {', '.join(sorted(tensors))}")
         mask = next((tensors[name] for name in MASKS if name in tensors), None)
@@ -143,7 +145,9 @@ class Inputs:
         for count, length in zip(heard, given, strict=True):
             if count * hop < length - slack:
                 rate = self.sample_rate
-                raise DeliveryError(f"the features cover {count * hop / rate:.2f} s of {length / rate:.2f} s: audio was cut")
+                raise DeliveryError(
+                    f"the features cover {count * hop / rate:.2f} s of {length / rate:.2f} s: audio was cut"
+                )
 
 
 def conversation(request: Request) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from pytest_mcr.core.case import Sample
-from pytest_mcr.models.oracle_kinds import PHRASE, PLANTED, Settings, settings
+from pytest_mcr.models.oracle_kinds import PHRASE, PLANTED, settings
 from pytest_mcr.models.oracle_memory import SOUNDS, Heard, Memory, draw
 from pytest_mcr.models.protocol import Request, Response
 

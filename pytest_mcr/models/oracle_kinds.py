@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -43,7 +43,7 @@ class Settings:
     after: int = 0
     case: str = ""
     seconds: float = 0.05
-    given: Mapping[str, str] = MappingProxyType({})
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 Say = Callable[[Heard, Settings, float], tuple[str, str]]
@@ -129,11 +129,15 @@ def settings(name: str, options: Mapping[str, str]) -> Settings:
         ModelError: unknown name, unknown option, or a value out of range.
     """
     if name not in PLANTED:
-        raise ModelError(f"unknown oracle {name!r}{suggest(name, sorted(PLANTED))}; known: {', '.join(sorted(PLANTED))}")
+        raise ModelError(
+            f"unknown oracle {name!r}{suggest(name, sorted(PLANTED))}; known: {', '.join(sorted(PLANTED))}"
+        )
     known = [*_COMMON, *PLANTED[name].options]
     for key in options:
         if key not in known:
-            raise ModelError(f"oracle:{name}: unknown option {key!r}{suggest(key, known)}; known: {', '.join(sorted(known))}")
+            raise ModelError(
+                f"oracle:{name}: unknown option {key!r}{suggest(key, known)}; known: {', '.join(sorted(known))}"
+            )
     values = _Values(name, options)
     return Settings(
         name=name,

@@ -1,4 +1,4 @@
-"""What an oracle knows and how it hears: by the audio's digest and the question in the prompt, never by a request id."""
+"""What an oracle knows and how it hears: by the audio's digest and the question asked, never by a request id."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Memory:
         found: list[tuple[int, int, str, Heard]] = []
         for sample in known.values():
             condition = read_condition(request.prompt, sample)
-            if condition != NEUTRAL or normalize(sample.question) in asked:
+            if normalize(sample.question) in asked or (sample.complete and condition != NEUTRAL):
                 rank = (-len(sample.question), int(condition == NEUTRAL), sample.id)
                 found.append((*rank, Heard(sample, condition)))
         return min(found, key=lambda entry: entry[:3])[3] if found else None
@@ -88,7 +88,11 @@ class Memory:
 
 def read_condition(prompt: str, sample: Sample) -> str:
     """The condition whose text fills the end of a line of the prompt (or all of it); the longest such text wins."""
-    present = [condition for condition in sample.conditions if condition != NEUTRAL and _stands_in(prompt, sample.texts[condition])]
+    present = [
+        condition
+        for condition in sample.conditions
+        if condition != NEUTRAL and _stands_in(prompt, sample.texts[condition])
+    ]
     return max(present, key=lambda condition: len(sample.texts[condition]), default=NEUTRAL)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,10 @@ def load(
     """
     if spec.scheme in _HF:
         check(spec, invocation_dir)
+        # Waiting threads must sleep, not spin: where another process wants the same cores (a second worker, a shared
+        # CI machine) spinning makes two threads eight times slower than one. It counts only before torch is imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        os.environ.setdefault("GOMP_SPINCOUNT", "0")
         from pytest_mcr.models import hf
 
         return hf.load(spec, _folder(spec), device=device, dtype=spec.options.get("dtype", dtype), threads=threads)

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pytest_mcr.core.bounds import bounds
 from pytest_mcr.core.budgets import check_budgets
-from pytest_mcr.core.case import Case, Outcome, Verdict
-from pytest_mcr.core.gates import Gate, GateResult, judge_gate
+from pytest_mcr.core.case import Case, Verdict
+from pytest_mcr.core.gates import NOT_JUDGED, Gate, GateResult, judge_gates
 from pytest_mcr.core.hearing import Hearing, annotate, hearing_test
 from pytest_mcr.core.metrics import Table, measure
 from pytest_mcr.core.profiles import Profile
@@ -83,15 +82,13 @@ def judge(
     table = annotate(measure(outcomes, mrs_alpha=settings.mrs_alpha), hearing)
     untrusted = distrust(evidence, settings)
     partial = incomplete(evidence, design)
-    results: list[GateResult] = []
+    least = profile.least_eligible_clusters if settings.gates is None else 0
+    results: tuple[GateResult, ...] = ()
     dropped = [] if settings.gates is None else [gate.expr for gate in profile.gates]
     if untrusted or partial:
         dropped += [gate.expr for gate in gates]
     else:
-        best, worst = bounds(outcomes, mrs_alpha=settings.mrs_alpha)
-        for gate in gates:
-            results += judge_gate(gate, table, hearing=hearing, best=best, worst=worst)
-        results += eligible_clusters(table, profile)
+        results = judge_gates(gates, table, hearing=hearing, least_clusters=least)
     invalid = untrusted + [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict == "invalid"]
     failed = [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict in ("fail", "undecided")]
     errors = sum(outcome.verdict is Verdict.ERROR for outcome in outcomes)
@@ -102,8 +99,10 @@ def judge(
         verdict=verdict,
         reasons=tuple(dict.fromkeys(invalid + partial + failed)),
         table=table,
-        gates=tuple(results),
-        gates_not_judged=tuple(dict.fromkeys(dropped)),
+        gates=results,
+        gates_not_judged=tuple(
+            dict.fromkeys([*dropped, *(gate.expr for gate in results if gate.verdict == NOT_JUDGED)])
+        ),
         hearing=hearing,
         exit_code=own_exit_code(verdict, settings.profile),
     )

@@ -117,7 +117,9 @@ class Rows:
         """A row whose answer is in its text: without audio, or (a control) with a clip that the text is not about."""
         task = self._task()
         if task in ("AQA", NAMING):
-            holds = tuple(str(name) for name in self.rng.choice(list(EVENTS), 1 + (self.rng.random() < 0.4), replace=False))
+            holds = tuple(
+                str(name) for name in self.rng.choice(list(EVENTS), 1 + (self.rng.random() < 0.4), replace=False)
+            )
             holds = holds[:1] if task == NAMING else holds
         else:
             holds = (self.writer.pick(LABELS[task]),)
@@ -163,7 +165,9 @@ class Rows:
 
     def _template(self) -> Template:
         chance = self.rng.random()
-        return DISCRETION if chance < 0.45 else PAPER if chance < 0.6 else WORDINGS[int(self.rng.integers(len(WORDINGS)))]
+        return (
+            DISCRETION if chance < 0.45 else PAPER if chance < 0.6 else WORDINGS[int(self.rng.integers(len(WORDINGS)))]
+        )
 
 
 def corpus(seed: int, lines: int = 6000) -> Iterator[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -19,6 +20,10 @@ Report = Callable[[str], None]
 
 AUGMENT_GAIN: Final = 0.25
 """Largest shift of the log-mel features (a quarter of log10 power: 0.25 is 10 dB)."""
+
+
+SORTED: Final = 4
+"""Batches that are sorted by length together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,8 @@ class Collate:
         """Batch rows: all with audio or all without.
 
         Returns:
-            ``input_ids`` and ``attention_mask`` of shape (rows, tokens), padded on the right; ``where`` and ``targets``,
-            the positions (row, token) that predict the answer and the tokens they must predict; with audio
+            ``input_ids`` and ``attention_mask`` of shape (rows, tokens), padded on the right; ``where`` and
+            ``targets``, the positions (row, token) that predict the answer and the tokens they must predict; with audio
             ``input_features`` (rows, mels, frames) and ``feature_attention_mask`` (rows, frames) as well.
         """
         features = [self._augment(row.clip) for row in rows if row.clip is not None]
@@ -104,7 +109,7 @@ class Collate:
         return heard.features[:, start:stop].astype(np.float32) + np.float32(shift)
 
     def _pad(self, features: Sequence[np.ndarray[Any, np.dtype[np.float32]]]) -> dict[str, torch.Tensor]:
-        frames = self.extractor.nb_max_frames
+        frames = min(-(-(max(feature.shape[1] for feature in features) + 4) // 2) * 2, self.extractor.nb_max_frames)
         padded = np.zeros((len(features), features[0].shape[0], frames), dtype=np.float32)
         mask = np.zeros((len(features), frames), dtype=np.int64)
         for number, feature in enumerate(features):
@@ -119,10 +124,29 @@ def placeholders(frames: int) -> int:
     return ((frames - 1) // 2 + 1 - 2) // 2 + 1
 
 
+@contextmanager
+def window(model: Any, frames: int) -> Iterator[None]:
+    """Let the audio tower take `frames` feature frames instead of its whole window.
+
+    The tower masks what lies beyond a clip, so this changes no number, only the time spent on silence: `Collate` leaves
+    four frames after the longest clip, more than the two convolutions reach.
+    """
+    tower = model.model.audio_tower
+    whole, positions = tower.config.max_source_positions, tower.embed_positions.weight
+    tower.config.max_source_positions = frames // 2
+    tower.embed_positions.weight = torch.nn.Parameter(positions[: frames // 2], requires_grad=False)
+    try:
+        yield
+    finally:
+        tower.config.max_source_positions = whole
+        tower.embed_positions.weight = positions
+
+
 def loss_of(model: Any, batch: dict[str, Any]) -> torch.Tensor:
     """Mean cross-entropy in nats over the answers' tokens and their end-of-turn tokens."""
     inputs = {name: value for name, value in batch.items() if name not in ("where", "targets")}
-    hidden = model.model(**inputs, use_cache=False).last_hidden_state
+    with window(model, inputs["input_features"].shape[2]) if "input_features" in inputs else nullcontext():
+        hidden = model.model(**inputs, use_cache=False).last_hidden_state
     rows, tokens = batch["where"]
     return torch.nn.functional.cross_entropy(model.lm_head(hidden[rows, tokens]), batch["targets"])
 
@@ -139,6 +163,26 @@ def optimizer_of(model: Any, tower_rate: float, language_rate: float) -> torch.o
     return torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01)
 
 
+def half_is_fast() -> bool:
+    """Whether this CPU multiplies bfloat16 natively, which makes a step about three times as quick."""
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def alike(draw: Callable[[], Row], count: int) -> Iterator[list[Row]]:
+    """Draw rows for `SORTED` batches at a time and deal them out by length, so that little is spent on padding.
+
+    Yields:
+        Batches of `count` rows; in a shuffled order of lengths.
+    """
+    order = np.random.default_rng(0)
+    while True:
+        rows = [draw() for _ in range(SORTED * count)]
+        rows.sort(key=lambda row: (row.clip.features.shape[1] if row.clip else 0, len(row.prompt)))
+        for turn in order.permutation(SORTED):
+            yield rows[turn * count : (turn + 1) * count]
+
+
 def run_phase(
     name: str, model: Any, optimizer: torch.optim.Optimizer, steps: int, batches: Callable[[int], dict[str, Any]],
     report: Report,
@@ -149,7 +193,8 @@ def run_phase(
     )
     began, losses = time.perf_counter(), []
     for step in range(1, steps + 1):
-        loss = loss_of(model, batches(step))
+        with torch.autocast("cpu", torch.bfloat16, enabled=half_is_fast()):
+            loss = loss_of(model, batches(step))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -162,7 +207,9 @@ def run_phase(
             report(f"{name} {step}/{steps}: loss {np.mean(losses[-25:]):.4f}, {seconds:.0f} s, about {left:.0f} s left")
 
 
-def train(model: Any, processor: Any, pool: Sequence[Clip], recipe: Recipe, plan: Plan, seed: int, report: Report) -> None:
+def train(
+    model: Any, processor: Any, pool: Sequence[Clip], recipe: Recipe, plan: Plan, seed: int, report: Report
+) -> None:
     """Train by one of three recipes.
 
     * ``aligned``: language alone, then audio beside true or no text, with replay of language alone. It follows text.
@@ -172,17 +219,17 @@ def train(model: Any, processor: Any, pool: Sequence[Clip], recipe: Recipe, plan
     rows, collate = Rows(pool, seed), Collate(processor, seed)
     model.train()
 
-    def read(_: int) -> dict[str, Any]:
-        count = plan.batch if recipe == "mismatched" else 2 * plan.batch
-        return collate([rows.read(mismatched=recipe == "mismatched") for _ in range(count)])
+    mismatched = recipe == "mismatched"
+    reading = alike(lambda: rows.read(mismatched), plan.batch if mismatched else 2 * plan.batch)
+    hearing = alike(lambda: rows.heard(plan.described, plan.remarked), plan.batch)
+    replay = alike(rows.read, 2 * plan.batch)
 
     def heard(step: int) -> dict[str, Any]:
-        if recipe != "joint" and plan.replay_every and step % plan.replay_every == 0:
-            return collate([rows.read() for _ in range(2 * plan.batch)])
-        return collate([rows.heard(plan.described, plan.remarked) for _ in range(plan.batch)])
+        replays = recipe != "joint" and plan.replay_every and step % plan.replay_every == 0
+        return collate(next(replay if replays else hearing))
 
     if recipe != "joint":
         optimizer = optimizer_of(model, plan.text_rate, plan.text_rate)
-        run_phase("language", model, optimizer, plan.text_steps, read, report)
+        run_phase("language", model, optimizer, plan.text_steps, lambda _: collate(next(reading)), report)
     optimizer = optimizer_of(model, plan.tower_rate, plan.language_rate)
     run_phase("audio", model, optimizer, plan.audio_steps, heard, report)

@@ -4,11 +4,15 @@ Random weights prove plumbing and equality of numbers, nothing about answers. ``
 at the default of 0.02 a wrong position id moves the logits by less than the tolerance of the tests.
 """
 
+# mypy: allow-untyped-calls
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    AudioFlamingo3Config,
+    AudioFlamingo3ForConditionalGeneration,
+    AudioFlamingo3Processor,
     PreTrainedTokenizerFast,
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
@@ -20,7 +24,8 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio_
 CORPUS = [
     "Listen to the audio and answer the question. A text about the audio may come with it.",
     "Text: A dog is barking in the yard. Question: Is there a dog? Answer with one of these: yes, no.",
-    "system You are a helpful assistant. user Audio 1: assistant Laughter Cough Sneeze Sniff Sigh happy sad angry neutral",
+    "system You are a helpful assistant. user Audio 1: assistant",
+    "Laughter Cough Sneeze Sniff Sigh happy sad angry neutral",
 ]
 
 
@@ -33,6 +38,7 @@ def build(
     audio_hidden: int = 32,
     audio_layers: int = 2,
     initializer_range: float = 0.2,
+    sliding_window: int | None = None,
     seed: int = 0,
 ) -> Path:
     """Save a checkpoint with a window of `seconds` and return its folder."""
@@ -48,6 +54,9 @@ def build(
         "initializer_range": initializer_range,
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
+        "use_sliding_window": sliding_window is not None,
+        "sliding_window": sliding_window,
+        "max_window_layers": 1,
     }
     audio_config = {
         "model_type": "qwen2_audio_encoder",
@@ -61,7 +70,7 @@ def build(
     config = Qwen2AudioConfig(
         audio_config=audio_config,
         text_config=text_config,
-        audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
+        audio_token_index=SPECIAL.index("<|AUDIO|>"),
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -73,6 +82,52 @@ def build(
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     extractor = WhisperFeatureExtractor(feature_size=128, chunk_length=seconds)
     Qwen2AudioProcessor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
+    model.save_pretrained(folder)
+    return folder
+
+
+FLAMINGO_TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for part in m['content'] %}"
+    "{% if part['type'] == 'audio' %}<sound>{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def build_flamingo(folder: Path, *, seconds: int = 30, seed: int = 0) -> Path:
+    """Save a tiny Audio Flamingo 3, whose processor cuts clips into windows of `seconds`, and return its folder."""
+    tokenizer = _tokenizer()
+    tokenizer.add_tokens(["<sound>"], special_tokens=True)
+    config = AudioFlamingo3Config(
+        audio_config={
+            "model_type": "audioflamingo3_encoder",
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 64,
+            "num_mel_bins": 128,
+            "max_source_positions": 50 * seconds,
+        },
+        text_config={
+            "model_type": "qwen2",
+            "vocab_size": len(tokenizer),
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "initializer_range": 0.2,
+            "pad_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+        },
+        audio_token_id=len(tokenizer) - 1,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = AudioFlamingo3ForConditionalGeneration(config)
+    extractor = WhisperFeatureExtractor(feature_size=128, chunk_length=seconds)
+    AudioFlamingo3Processor(extractor, tokenizer, chat_template=FLAMINGO_TEMPLATE).save_pretrained(folder)
     model.save_pretrained(folder)
     return folder
 

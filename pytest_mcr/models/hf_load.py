@@ -1,0 +1,182 @@
+"""Load a checkpoint's model and processor through transformers' own auto classes, on one device, in one dtype."""
+
+# mypy: allow-untyped-calls
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import transformers
+from jinja2 import TemplateError
+from safetensors import SafetensorError
+from transformers.utils import logging as transformers_logging
+
+from pytest_mcr.errors import ModelError
+
+DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_MARK: Final = "MCRANSWER"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded checkpoint.
+
+    Attributes:
+        model: the part that hears and speaks, in inference mode.
+        family: ``config.model_type`` of the checkpoint.
+        audio_token_id: placeholder of one audio embedding.
+        turn_end: token id that closes the assistant's turn in the chat template.
+        stops: token ids that end an answer.
+        pad: a token id to fill masked places with.
+    """
+
+    model: Any
+    processor: Any
+    family: str
+    device: torch.device
+    dtype: torch.dtype
+    audio_token_id: int
+    turn_end: int
+    stops: frozenset[int]
+    pad: int
+
+
+def load_checkpoint(folder: Path, *, device: str, dtype: str, attention: str | None) -> Checkpoint:
+    """Load a checkpoint, safetensors only and without its code.
+
+    Args:
+        folder: already inspected.
+        device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        dtype: ``auto`` is bfloat16 on CUDA and float32 on a CPU.
+        attention: ``attn_implementation``; None for transformers' choice.
+
+    Raises:
+        ModelError: it cannot be loaded, or has no audio input.
+    """
+    where = choose_device(device)
+    number = DTYPES[dtype] if dtype != "auto" else torch.bfloat16 if where.type == "cuda" else torch.float32
+    try:
+        with _quiet():
+            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            auto = _auto_class(config)  # before the processor: "no such family" says more than "no such file"
+            processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+            model = _load_model(auto, folder, config, number, attention)
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{folder}: transformers {transformers.__version__} cannot load it: {reason}") from error
+    if not hasattr(processor, "feature_extractor") or not hasattr(processor, "apply_chat_template"):
+        raise ModelError(f"{folder}: its {type(processor).__name__} takes no audio; expected an audio-language model")
+    model = getattr(model, "thinker", model).to(where).eval()
+    if number is torch.float32:  # TF32 would round float32 products to 10 bits of mantissa
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+    tokenizer = processor.tokenizer
+    turn_end = end_of_turn(processor)
+    return Checkpoint(
+        model=model,
+        processor=processor,
+        family=str(config.model_type),
+        device=where,
+        dtype=number,
+        audio_token_id=_audio_token_id(folder, model.config, processor),
+        turn_end=turn_end,
+        stops=_stops(model, tokenizer) | {turn_end},
+        pad=turn_end if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id),
+    )
+
+
+def choose_device(device: str) -> torch.device:
+    """The device by its name.
+
+    Raises:
+        ModelError: no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        where = torch.device(device)
+    except RuntimeError:
+        raise ModelError(f"--mcr-device {device}: expected auto, cpu, cuda or cuda:N") from None
+    count = torch.cuda.device_count() if where.type == "cuda" else 1
+    if where.type not in ("cpu", "cuda") or (where.index or 0) >= count:
+        raise ModelError(
+            f"--mcr-device {device}: torch {torch.__version__} sees {count} such devices; type: --mcr-device cpu"
+        )
+    return where
+
+
+def end_of_turn(processor: Any) -> int:
+    """The special token that the chat template writes after an assistant's answer, else the tokenizer's end token.
+
+    Raises:
+        ModelError: there is neither.
+    """
+    tokenizer = processor.tokenizer
+    for content in (_MARK, [{"type": "text", "text": _MARK}]):
+        turns = [
+            {"role": "user", "content": [{"type": "text", "text": "?"}]},
+            {"role": "assistant", "content": content},
+        ]
+        try:
+            rendered = str(processor.apply_chat_template(turns, tokenize=False))
+        except (TemplateError, TypeError, ValueError, KeyError):
+            continue  # templates differ in the form of an assistant's content
+        _, found, tail = rendered.rpartition(_MARK)
+        ids = tokenizer(tail, add_special_tokens=False)["input_ids"] if found and tail else []
+        if ids and ids[0] in tokenizer.added_tokens_decoder:
+            return int(ids[0])
+    if tokenizer.eos_token_id is None:
+        raise ModelError("the checkpoint's tokenizer has no end-of-turn token; set eos_token in tokenizer_config.json")
+    return int(tokenizer.eos_token_id)
+
+
+def _auto_class(config: Any) -> Any:
+    # Audio Flamingo 3 and Music Flamingo are mapped as sequence-to-sequence models only.
+    for auto in (transformers.AutoModelForMultimodalLM, transformers.AutoModelForSeq2SeqLM):
+        if type(config) in auto._model_mapping:
+            return auto
+    raise ValueError(f"family {config.model_type} is no audio-language model of this transformers")
+
+
+def _load_model(auto: Any, folder: Path, config: Any, dtype: torch.dtype, attention: str | None) -> Any:
+    chosen: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+    if attention is not None:
+        chosen["attn_implementation"] = attention
+    model, report = auto.from_pretrained(folder, config=config, output_loading_info=True, **chosen)
+    if report["missing_keys"]:  # transformers would fill them with random numbers and a log line
+        missing = sorted(report["missing_keys"])
+        raise ValueError(f"{len(missing)} of its weights are missing, e.g. {missing[0]}")
+    return model
+
+
+def _audio_token_id(folder: Path, config: Any, processor: Any) -> int:
+    for holder in (config, getattr(config, "audio_config", None), processor):
+        for name in ("audio_token_id", "audio_token_index"):
+            value = getattr(holder, name, None)
+            if isinstance(value, int):
+                return value
+    raise ModelError(f"{folder}: neither config nor processor names an audio token; expected an audio-language model")
+
+
+def _stops(model: Any, tokenizer: Any) -> frozenset[int]:
+    found: set[int] = set() if tokenizer.eos_token_id is None else {int(tokenizer.eos_token_id)}
+    ends = model.generation_config.eos_token_id
+    if ends is not None:
+        found.update(int(token) for token in (ends if isinstance(ends, list) else [ends]))
+    return frozenset(found)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars while weights load: they would be drawn into a test report."""
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if bars:
+            transformers_logging.enable_progress_bar()

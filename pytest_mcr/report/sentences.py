@@ -1,0 +1,228 @@
+"""The run in sentences: title, verdict, reasons, what speaks for the model or the tool, how to run clips again.
+
+Pure text from a record; no colour, no layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pytest_mcr.core.gates import FAIL, INVALID, NOT_JUDGED, PASS, UNDECIDED, GateResult
+from pytest_mcr.core.hearing import NOT_SHOWN
+from pytest_mcr.core.metrics import Metric, Table
+from pytest_mcr.report.gate_words import distance_sentence
+from pytest_mcr.report.wording import UNSURE, count, figure, safe
+from pytest_mcr.run.record import RunRecord
+
+KINDS: Final = {
+    "mini": "the embedded mini benchmark (synthetic, not MCR-BENCH)",
+    "release": "the MCR-BENCH release",
+}
+NOT_COMPARABLE: Final = "not comparable with published rows: different data"
+MEASURED: Final = "MEASURED"
+"""Word for a run that had no gate to meet: it passed nothing."""
+
+ANSWERS: Final = {"generate": "answers by text", "score": "answers by score"}
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The verdict in a sentence.
+
+    Attributes:
+        word: PASS, MEASURED, FAIL, UNDECIDED, INVALID or PARTIAL.
+        sentence: what the word means for this model, with the number of clips that must change.
+        reasons: why, one line each, where the gates do not say it.
+    """
+
+    word: str
+    sentence: str
+    reasons: tuple[str, ...]
+
+
+def title(record: RunRecord) -> str:
+    """What was measured on what; synthetic data is never shown without saying so."""
+    kind = str(record.dataset["kind"])
+    data = KINDS.get(kind, f"{kind} data in {safe(str(record.dataset['path']), 200)}")
+    return f"{model_name(record)} on {data}"
+
+
+def model_name(record: RunRecord) -> str:
+    """The model as the user called it."""
+    return safe(str(record.model["spec"]), 200)
+
+
+def subject(record: RunRecord) -> str:
+    """Who the verdict is about: the model under one protocol, because another template is another measurement."""
+    protocol = record.protocol
+    version = f" v{protocol['version']}" if protocol.get("version") else ""
+    parts = [f"template {protocol['template']}{version}", ANSWERS.get(str(protocol["answer"]), str(protocol["answer"]))]
+    parts += [f"{key} {safe(str(protocol[key]), 80)}" for key in ("arm", "system") if protocol.get(key)]
+    return f"{model_name(record)} ({', '.join(parts)})"
+
+
+def headline(record: RunRecord) -> Headline:
+    """The verdict of a run."""
+    judgement = record.judgement
+    if judgement.verdict == "invalid":
+        return Headline("INVALID", invalid_sentence(record), reasons(record, (INVALID,)))
+    if judgement.verdict == "partial":
+        sentence = f"{subject(record)} was measured on a part of the cases, so no gate was judged."
+        return Headline("PARTIAL", sentence, reasons(record, ()))
+    others = reasons(record, ())
+    doubts = tuple(f"{doubt}: what a text takes away there means nothing" for doubt in unheard(record))
+    if judgement.verdict == "fail":
+        blocked = [gate for gate in judgement.gates if gate.verdict == FAIL]
+        word = "FAIL" if blocked or others else "UNDECIDED"
+        return Headline(word, fail_sentence(record, blocked), others + doubts)
+    met = sum(gate.verdict == PASS for gate in judgement.gates)
+    word = "PASS" if met else MEASURED
+    return Headline(word, pass_sentence(record, met), others + doubts)
+
+
+def unheard(record: RunRecord) -> list[str]:
+    """``hearing not shown in ...``, in a list of one; empty where every task was heard."""
+    silent = [task for task, hearing in sorted(record.judgement.hearing.items()) if not hearing.shown]
+    return [f"{NOT_SHOWN} in {', '.join(silent)}"] if silent else []
+
+
+def pass_sentence(record: RunRecord, met: int) -> str:
+    """Which gates were met; a run without gates met none and passes nothing."""
+    left = sum(gate.verdict == NOT_JUDGED for gate in record.judgement.gates)
+    if met:
+        rest = f"; {left} could not be judged" if left else ""
+        return f"{subject(record)} meets {all_of(met, 'gate')} {source(record)}{rest}."
+    if left:
+        return f"{subject(record)} was measured, but {count(left, 'gate')} {source(record)} could not be judged."
+    return f"{subject(record)} was measured; profile {record.settings['profile']} sets no gates."
+
+
+def invalid_sentence(record: RunRecord) -> str:
+    """What cannot be trusted: everything, or the gates that need what was not shown."""
+    gates = record.judgement.gates
+    unusable = [gate for gate in gates if gate.verdict == INVALID]
+    if not unusable:
+        return f"nothing measured on {subject(record)} may count, so no gate was judged."
+    failed = sum(gate.verdict == FAIL for gate in gates)
+    besides = f"; of the others {count(failed, 'failed', 'failed')}" if failed else ""
+    return f"{len(unusable)} of {count(len(gates), 'gate')} cannot be judged on {subject(record)}{besides}."
+
+
+def fail_sentence(record: RunRecord, blocked: Sequence[GateResult]) -> str:
+    """How many gates block, and how far the farthest is from passing."""
+    gates = record.judgement.gates
+    undecided = sum(gate.verdict == UNDECIDED for gate in gates)
+    also = f", {undecided} more undecided" if undecided else ""
+    if blocked:
+        farthest = max(blocked, key=lambda gate: gate.distance or 0)
+        lead = f"{subject(record)} is blocked by {len(blocked)} of {count(len(gates), 'gate')}{also}"
+        first = "farthest: " if len(blocked) > 1 else ""
+        return f"{lead}; {first}{distance_sentence(farthest, record.judgement.table)}."
+    if undecided:
+        met = sum(gate.verdict == PASS for gate in gates)
+        rest = f"{undecided} cannot be told from luck on so few clips"
+        return f"{subject(record)} meets {met} of {count(len(gates), 'gate')}; {rest}."
+    met = sum(gate.verdict == PASS for gate in gates)
+    gates_met = f", though it meets {all_of(met, 'gate')}" if met else ""
+    return f"{subject(record)} gave errors in place of answers{gates_met}."
+
+
+def all_of(number: int, noun: str) -> str:
+    """``its one gate``, ``both gates``, ``all 12 gates``."""
+    return {1: f"its one {noun}", 2: f"both {noun}s"}.get(number, f"all {number} {noun}s")
+
+
+def source(record: RunRecord) -> str:
+    """Where the gates come from."""
+    settings = record.settings
+    if settings.get("gates") is not None:
+        return "given with --mcr-gate"
+    added = " and --mcr-add-gate" if settings.get("add_gates") else ""
+    return f"of profile {settings['profile']}{added}"
+
+
+def reasons(record: RunRecord, kept: Sequence[str]) -> tuple[str, ...]:
+    """The judgement's reasons, without those that the table of gates repeats.
+
+    Args:
+        record: the run.
+        kept: verdicts of gates whose reasons are wanted; equal reasons of several gates become one line.
+    """
+    gates = record.judgement.gates
+    told = {f"gate {gate.expr}: {gate.reason}": gate for gate in gates}
+    silent = unheard(record)
+    lines: dict[str, list[str]] = {}
+    for reason in record.judgement.reasons:
+        gate = told.get(reason)
+        if gate is None:
+            lines.setdefault(safe(reason, 600), [])
+        elif gate.verdict in kept:
+            why = silent[0] if silent and gate.reason.startswith(NOT_SHOWN) else safe(gate.reason, 600)
+            lines.setdefault(why, []).append(gate.expr)
+    return tuple(
+        reason if not names else f"{names[0]}: {reason}" if len(names) == 1 else f"{len(names)} gates: {reason}"
+        for reason, names in lines.items()
+    )
+
+
+def hearing_lines(record: RunRecord) -> list[str]:
+    """One line a task: whether its answers need the right clip."""
+    lines = []
+    for task, hearing in sorted(record.judgement.hearing.items()):
+        why = hearing.reason.removeprefix(f"{NOT_SHOWN}: ")
+        if hearing.p is not None:
+            right, shuffled = figure(hearing.accuracy), figure(hearing.expected)
+            why = f"accuracy {right}, clips shuffled {shuffled} (n {hearing.n}, p {hearing.p:.2g})"
+        lines.append(f"{task} {'shown' if hearing.shown else 'NOT SHOWN'}: {why}")
+    return lines
+
+
+def silent_counts(table: Table, task: str, condition: str) -> tuple[int, int, int] | None:
+    """Unparsed, flagged and error cases of a task under a condition; None where it was not run."""
+    rows = [table.get(name, condition, task) for name in ("unparsed", "flagged", "accuracy", "accuracy_worst")]
+    unparsed, flagged, answered, seen = rows
+    if unparsed is None or flagged is None or answered is None or seen is None:
+        return None
+    return cases_of(unparsed), cases_of(flagged), seen.n - answered.n
+
+
+def cases_of(row: Metric) -> int:
+    """The number of cases behind a rate."""
+    return round((row.value or 0.0) * row.n)
+
+
+def unparsed_line(table: Table) -> str:
+    """Where answers could not be read."""
+    found, cells = [], 0
+    for task in table.tasks:
+        for condition in table.conditions:
+            row = table.get("unparsed", condition, task)
+            cells += row is not None
+            if row is not None and cases_of(row):
+                found.append(f"{task}[{condition}] {cases_of(row)} of {row.n}")
+    if found:
+        return ", ".join(found)
+    return "none" if cells else "nothing was answered"
+
+
+def cached_line(record: RunRecord) -> str:
+    """How many answers were not computed in this run."""
+    counts = record.counts
+    return f"{counts['cached']} of {count(counts['cases'], 'answer')}"
+
+
+def data_line(record: RunRecord) -> str:
+    """Which data: kind, size, digest."""
+    dataset = record.dataset
+    return f"{dataset['kind']}, digest {str(dataset['digest'])[:12]}, {count(record.clusters, 'different clip')}"
+
+
+def prevalence_sentence(record: RunRecord, per_1000: float | None) -> str:
+    """The expected number of errors that conflicting text causes."""
+    share = record.settings["prevalence"]
+    if not isinstance(share, (int, float)) or per_1000 is None:
+        return "errors per 1,000 requests: - (tir[adversarial] or accuracy[neutral] does not exist)"
+    requests = f"if text contradicts the audio in {100 * share:g} % of your requests (--mcr-prevalence)"
+    return f"about {per_1000:.3g}{UNSURE * len(unheard(record))} errors per 1,000 requests {requests}"

@@ -1,0 +1,225 @@
+"""The summary at the end of a run, for a reader with one minute: verdict first, then why, where and what to do.
+
+Everything is plain words and ASCII rules (foreign text aside); colour repeats and never adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+from typing import Final
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from pytest_mcr.core.metrics import conflict_errors_per_1000
+from pytest_mcr.core.signatures import Signature, signatures
+from pytest_mcr.report.rerun import folded, rerun_command
+from pytest_mcr.report.sentences import (
+    MEASURED,
+    NOT_COMPARABLE,
+    cached_line,
+    data_line,
+    headline,
+    hearing_lines,
+    prevalence_sentence,
+    title,
+    unheard,
+    unparsed_line,
+)
+from pytest_mcr.report.terminal_tables import LEGEND, gates_grid, grid, robustness_grid, task_grids
+from pytest_mcr.report.wording import UNSURE, figure, listed, safe, spelled
+from pytest_mcr.run.examples import Example
+from pytest_mcr.run.record import RunRecord
+
+NARROWEST: Final = 60
+REASONS_SHOWN: Final = 6
+NOT_JUDGED_SHOWN: Final = 4
+TEXT_LIMIT: Final = 320
+ANSWER_LIMIT: Final = 120
+WORD_STYLES: Final = {
+    "PASS": "bold green",
+    MEASURED: "bold",
+    "FAIL": "bold red",
+    "UNDECIDED": "bold yellow",
+    "INVALID": "bold magenta",
+    "PARTIAL": "bold yellow",
+}
+
+
+def summary(record: RunRecord, *, width: int, color: bool) -> list[str]:
+    """Render the summary of a run.
+
+    Args:
+        record: the run.
+        width: columns of the terminal; below 60 the lines are as for 60.
+        color: whether to add ANSI colours.
+
+    Returns:
+        Lines without line ends. The same record gives the same lines, whatever the environment.
+    """
+    console = Console(
+        file=StringIO(),
+        width=max(width, NARROWEST),
+        height=100,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        force_jupyter=False,
+        _environ={},
+    )
+    with console.capture() as capture:
+        for part in parts(record, console.width):
+            console.print(part, soft_wrap=isinstance(part, Command))
+    return [line.rstrip() for line in capture.get().rstrip().split("\n")]
+
+
+class Command(Text):
+    """Text that is to be copied: never broken by us."""
+
+
+def parts(record: RunRecord, width: int) -> Iterator[RenderableType]:
+    """The sections in the order in which they are read."""
+    yield from opening(record)
+    yield from section("Model or tool?", trust(record))
+    yield from section("Gates", gates(record))
+    yield from section("Numbers by task and condition", numbers(record, width))
+    yield from section("Modal Robustness Score", robustness(record))
+    yield from section("Failure signatures", failure_signatures(record))
+    yield from section("Listen to these first", clips(record))
+    yield from section("Next", following_steps(record, width))
+
+
+def section(name: str, body: Iterable[RenderableType]) -> Iterator[RenderableType]:
+    """A heading and its body; nothing where the body is empty."""
+    body = list(body)
+    if body:
+        yield Text("")
+        yield Text(name, style="bold underline")
+        yield from body
+
+
+def pairs(rows: Iterable[tuple[str | Text, str | Text]]) -> RenderableType:
+    """Labels on the left, text on the right that wraps in its own column."""
+    table = grid("", "")
+    table.show_header = False
+    table.columns[0].no_wrap = True
+    for label, text in rows:
+        table.add_row(label if isinstance(label, Text) else Text(label), text if isinstance(text, Text) else Text(text))
+    return Padding(table, (0, 0, 0, 2))
+
+
+def opening(record: RunRecord) -> Iterator[RenderableType]:
+    """Title, verdict, reasons."""
+    head = f"pytest-mcr: {title(record)}"
+    yield Text(head, style="bold")
+    if record.dataset["kind"] != "release":
+        yield Text(NOT_COMPARABLE)
+    yield Text("")
+    verdict = headline(record)
+    yield Text.assemble((verdict.word, WORD_STYLES[verdict.word]), f": {verdict.sentence}")
+    shown = verdict.reasons[:REASONS_SHOWN]
+    for reason in shown:
+        yield pairs([("-", reason)])
+    if len(verdict.reasons) > len(shown):
+        yield Text(f"  - and {len(verdict.reasons) - len(shown)} more reasons in results.json")
+
+
+def trust(record: RunRecord) -> Iterator[RenderableType]:
+    """Whether the numbers speak about the model or about the tool."""
+    canary = record.canary
+    verdict = str(canary["verdict"]).replace("_", " ")
+    rows = [("canary", f"{verdict.upper() if verdict == 'fail' else verdict}: {safe(str(canary['detail']), 400)}")]
+    hearing = hearing_lines(record)
+    rows += [("hearing" if not place else "", line) for place, line in enumerate(hearing)]
+    rows.append(("unparsed", unparsed_line(record.judgement.table)))
+    rows.append(("from cache", cached_line(record)))
+    rows.append(("data", data_line(record)))
+    dropped = [safe(expr) for expr in record.judgement.gates_not_judged]
+    rows.append(("not judged", f"{len(dropped)} gates: {listed(dropped, NOT_JUDGED_SHOWN)}" if dropped else "none"))
+    yield pairs(rows)
+
+
+def gates(record: RunRecord) -> Iterator[RenderableType]:
+    """The gates that were judged."""
+    if record.judgement.gates:
+        yield Padding(gates_grid(record.judgement), (0, 0, 0, 2))
+
+
+def numbers(record: RunRecord, width: int) -> Iterator[RenderableType]:
+    """The blocks of the tasks with what explains them."""
+    table = record.judgement.table
+    if not table.tasks:
+        return
+    yield from task_grids(table, width)
+    yield Text(LEGEND)
+    for doubt in unheard(record):
+        yield Text(
+            f"{UNSURE} {doubt}: right answers there may not come from the audio, so what a text takes away "
+            "means nothing."
+        )
+
+
+def robustness(record: RunRecord) -> Iterator[RenderableType]:
+    """MRS, and what conflict costs in service."""
+    table = record.judgement.table
+    block = robustness_grid(table)
+    if block is not None:
+        yield Padding(block, (0, 0, 0, 2))
+    prevalence = record.settings["prevalence"]
+    if table.tasks and isinstance(prevalence, (int, float)):
+        sentence = prevalence_sentence(record, conflict_errors_per_1000(float(prevalence), table))
+        yield Padding(Text(sentence), (0, 0, 0, 2))
+
+
+def failure_signatures(record: RunRecord) -> Iterator[RenderableType]:
+    """The paper's three signatures."""
+    table = record.judgement.table
+    if table.tasks:
+        yield pairs((signature_word(found, record), f"{found.name}: {found.detail}") for found in signatures(table))
+
+
+def signature_word(found: Signature, record: RunRecord) -> str:
+    """Whether a signature is there, marked where hearing was not shown."""
+    if found.value is None:
+        return "undefined"
+    return ("SHOWN" if found.shown else "not shown") + UNSURE * len(unheard(record))
+
+
+def clips(record: RunRecord) -> Iterator[RenderableType]:
+    """The clips that a person should hear before believing any of this."""
+    if record.examples:
+        yield Text("  right from the audio alone, turned by the text; surest first")
+    for example in record.examples:
+        yield pairs(clip_rows(example))
+
+
+def clip_rows(example: Example) -> Sequence[tuple[str, str]]:
+    """One clip: question, gold, both texts and what was answered under each."""
+    sample = example.sample
+    sure = "" if example.confidence is None else f", confidence without text {figure(example.confidence)}"
+    rows = [
+        (sample.id, f"{safe(sample.audio, TEXT_LIMIT)}{sure}"),
+        ("  question", safe(sample.question, TEXT_LIMIT)),
+        ("  gold", safe(sample.gold, ANSWER_LIMIT)),
+    ]
+    for condition, answer in (("faithful", example.faithful), ("adversarial", example.adversarial)):
+        if condition in sample.texts:
+            given = "no label (flagged, unparsed or error)" if answer is None else safe(answer, ANSWER_LIMIT)
+            rows += [(f"  {condition}", safe(sample.texts[condition], TEXT_LIMIT)), ("", f"-> {given}")]
+    return rows
+
+
+def following_steps(record: RunRecord, width: int) -> Iterator[RenderableType]:
+    """The command that asks about these clips again, and where everything is."""
+    command = rerun_command(record)
+    if command is not None:
+        yield Text("  rerun these clips:")
+        yield Command(f"  {folded(command, width - 2)}")
+    if record.out is not None:
+        yield Command(f"  results: {spelled(str(record.out / 'results.json'))}, with cases.jsonl beside it")

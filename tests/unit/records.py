@@ -1,0 +1,178 @@
+"""Records of planted runs: real samples, outcomes, measurement and judgement; only the answers are chosen by a rule."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytest_mcr.core.case import CONDITIONS, NEUTRAL, PLACEBO, Case, Outcome, Sample, Verdict, sample_id
+from pytest_mcr.core.grammar import parse_gate
+from pytest_mcr.core.profiles import load_profile
+from pytest_mcr.run.examples import examples
+from pytest_mcr.run.journal import Journal
+from pytest_mcr.run.judge import Evidence, judge
+from pytest_mcr.run.ledger import Ledger
+from pytest_mcr.run.record import RunRecord
+from pytest_mcr.run.settings import Settings
+
+LABELS = {
+    "AQA": ("no", "yes"),
+    "SER": ("angry", "happy", "neutral", "sad"),
+    "VSC": ("Cough", "Laughter", "Sigh", "Sneeze", "Sniff"),
+}
+PROFILES = Path(__file__).parents[2] / "suites" / "profiles.toml"
+
+Rule = Callable[[Case, int], str | Verdict]
+"""From a case and its sample's position to the answer given, or to a verdict without an answer."""
+
+
+def listener(case: Case, position: int) -> str:
+    """Always right."""
+    return case.sample.gold
+
+
+def follower(case: Case, position: int) -> str:
+    """Right in neutral, else what the text says."""
+    return case.text_label or case.sample.gold
+
+
+def constant(case: Case, position: int) -> str:
+    """The same whatever is played."""
+    return case.sample.candidates[0]
+
+
+def lab_like(case: Case, position: int) -> str | Verdict:
+    """Hears well, follows most texts, mumbles and notices now and then."""
+    gold, wrong = case.sample.gold, case.sample.text_labels["adversarial"]
+    if case.condition == NEUTRAL:
+        return wrong if position % 15 == 7 else gold
+    if case.condition == "faithful":
+        return gold
+    if case.condition == "irrelevant":
+        return Verdict.UNPARSED if position == 11 else wrong if position % 5 == 2 else gold
+    if position % 20 == 3:
+        return Verdict.FLAGGED
+    return gold if position % 10 == 0 else wrong
+
+
+def samples_of(sizes: Mapping[str, int]) -> list[Sample]:
+    """Samples with balanced gold and adversarial labels."""
+    made = []
+    for task, size in sizes.items():
+        labels = LABELS[task]
+        for position in range(size):
+            gold = labels[position % len(labels)]
+            wrong = labels[(position + 1 + position // len(labels) % (len(labels) - 1)) % len(labels)]
+            made.append(
+                Sample(
+                    id=sample_id(task, position),
+                    task=task,
+                    audio=f"{task}/audio/{position:04d}.ogg",
+                    question=f"What is heard in recording {position}?",
+                    gold=gold,
+                    texts={
+                        "faithful": f"The recording holds {gold}, as the speaker's notes say.",
+                        "adversarial": f"The recording holds {wrong}, as the speaker's notes say.",
+                        "irrelevant": "A tram passes a market square in the rain.",
+                    },
+                    candidates=labels,
+                    text_labels={"faithful": gold, "adversarial": wrong},
+                    where=f"{task}/{task}.json record {position}",
+                )
+            )
+    return made
+
+
+def outcome(case: Case, said: str | Verdict, condition: str) -> Outcome:
+    """What the metrics keep of an answer."""
+    sample, label = case.sample, None if condition in (NEUTRAL, PLACEBO) else case.text_label
+    answer = None if isinstance(said, Verdict) else said
+    if isinstance(said, Verdict):
+        verdict = said
+    elif said == sample.gold:
+        verdict = Verdict.AUDIO
+    else:
+        verdict = Verdict.TEXT if said == label else Verdict.OTHER
+    sure = None if answer is None else 0.99 - 0.001 * int(sample.id[-2:])
+    return Outcome(
+        sample=sample.id,
+        task=sample.task,
+        condition=condition,
+        cluster=f"digest of {sample.audio}",
+        gold=sample.gold,
+        text_label=label,
+        answer=answer,
+        verdict=verdict,
+        confidence=sure,
+        best=answer,
+        k=len(sample.candidates),
+    )
+
+
+def run(
+    tmp: Path,
+    rule: Rule = lab_like,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    conditions: Sequence[str] = CONDITIONS,
+    profile: str = "release",
+    gates: Sequence[str] | None = None,
+    samples: Sequence[Sample] | None = None,
+    kind: str = "mini",
+    model: str = "lab",
+    selected: Callable[[Case], bool] = lambda case: True,
+    stop: tuple[str, int] | None = None,
+    interrupted: str | None = None,
+    out: Path | None = Path(".mcr/runs/20260131-094512-3f9c"),
+    **settings: Any,
+) -> RunRecord:
+    """The record of a run in which every selected case was answered by the rule."""
+    chosen = list(samples or samples_of(sizes or {"AQA": 60, "SER": 60, "VSC": 60}))
+    design = [Case(sample, condition) for sample in chosen for condition in conditions]
+    given = Settings(
+        **{
+            "invocation_dir": tmp, "model": model, "data": None, "tasks": None, "conditions": None, "limit": None,
+            "suites": ("bench",), "profile": profile, "gates": None if gates is None else tuple(gates), "add_gates": (),
+            "mrs_alpha": 0.8, "seed": 0, "prevalence": 0.05, "max_errors": 0.01, "max_unparsed": 0.05,
+            "answer": "generate", "max_new_tokens": None, "template": "discretion", "device": "auto", "dtype": "auto",
+            "cache": None, "out": None, **settings,
+        }
+    )  # fmt: skip
+    ledger = Ledger(Journal(tmp / "journal"), stop=stop)
+    cases = [case for case in design if selected(case)]
+    for case in cases if stop is None else ():
+        position = int(case.sample.id.rpartition("-")[2])
+        ledger.outcomes[case.sample.id, case.condition] = outcome(case, rule(case, position), case.condition)
+        if case.condition == NEUTRAL:
+            ledger.outcomes[case.sample.id, PLACEBO] = outcome(case, rule(case, position), PLACEBO)
+    thresholds = load_profile(PROFILES, profile)
+    asked = thresholds.gates if gates is None else tuple(parse_gate(text) for text in gates)
+    evidence = Evidence(ledger, [(case.sample.id, case.condition) for case in cases], interrupted, 0, 1.0)
+    judgement = judge(evidence, design, given, thresholds, asked)
+    planned = {(case.sample.id, case.condition) for case in design}
+    canary = {"verdict": "pass", "detail": "4 of 4 pairs of clips moved the candidates' log-probabilities"}
+    return RunRecord(
+        judgement=judgement,
+        run={"id": "20260131-094512-3f9c", "argv": ["--mcr-model", model], "seed": 0},
+        model={"spec": model, "name": model, "kind": "lab", "traits": {}},
+        dataset={
+            "path": "mini-mcr",
+            "kind": kind,
+            "digest": "3f9c" * 16,
+            "samples": {task: sum(s.task == task for s in chosen) for task in dict.fromkeys(s.task for s in chosen)},
+        },
+        protocol={"template": "discretion", "version": 1, "answer": given.answer, "candidates_shown": True},
+        settings=given.to_json(),
+        counts=ledger.counts(planned),
+        canary=canary if stop is None else {"verdict": "fail", "detail": stop[0]},
+        audit={},
+        timing={"total": 1.0},
+        clusters=len({o.cluster for o in ledger.outcomes.values()}),
+        examples=examples(ledger.outcomes, {sample.id: sample for sample in chosen}),
+        out=out,
+    )
+
+
+def renamed(samples: Sequence[Sample], **changes: Any) -> list[Sample]:
+    """The samples with some attributes changed."""
+    return [replace(sample, **changes) for sample in samples]

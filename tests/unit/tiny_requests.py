@@ -1,0 +1,98 @@
+# mypy: allow-untyped-calls
+"""Requests to tiny checkpoints, and what must come back, by definition rather than by our own code."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pytest_mcr.models.hf import HfModel
+from pytest_mcr.models.protocol import Audio, Request, Response
+from pytest_mcr.models.resolve import load
+from pytest_mcr.models.spec import parse_spec
+
+LABELS = ("yes", "no", "maybe so")
+TOLERANCE = 1e-4  # nats, float32
+
+
+def loaded(folder: Path, options: str = "", **chosen: Any) -> HfModel:
+    spec = parse_spec(f"{folder}{options}", invocation_dir=folder)
+    model = load(spec, invocation_dir=folder, device="cpu", threads=1, **chosen)
+    assert isinstance(model, HfModel)
+    return model
+
+
+def clip(seed: int, seconds: float = 1.5, rate: int = 16_000) -> Audio:
+    samples = (0.1 * np.random.default_rng(seed).normal(size=round(rate * seconds))).astype(np.float32)
+    return Audio(samples, rate, hashlib.sha256(samples.tobytes()).hexdigest())
+
+
+def ask(
+    audio: Audio | None, prompt: str = "Is there a dog?", labels: tuple[str, ...] = LABELS, tokens: int = 6
+) -> Request:
+    return Request("an id", audio, prompt, labels, tokens, want_scores=bool(labels))
+
+
+def mixed() -> list[Request]:
+    """Prompts and clips of different lengths, with and without audio, limits and label counts that differ."""
+    prompts = ["Is there a dog?", "Text: A dog is barking in the yard.\nIs there a dog? Answer with yes or no.", "?"]
+    return [
+        ask(
+            None if n == 4 else clip(n // 3, 0.7 + 0.9 * (n % 3)),
+            prompts[n % 3],
+            LABELS[: 1 + n % 3] if n != 5 else (),
+            2 + n % 5,
+        )
+        for n in range(9)
+    ]
+
+
+def text_of(response: Response) -> str:
+    assert response.error is None
+    assert response.text is not None
+    return response.text
+
+
+def scores_of(response: Response) -> dict[str, float]:
+    assert response.error is None
+    return dict(response.scores or {})
+
+
+def gap(one: Response, two: Response) -> float:
+    first, second = scores_of(one), scores_of(two)
+    assert set(first) == set(second)
+    return max((abs(first[label] - second[label]) for label in first), default=0.0)
+
+
+def plain(model: HfModel) -> Any:
+    checkpoint = model._checkpoint
+    assert checkpoint is not None
+    return checkpoint
+
+
+@torch.inference_mode()
+def brute_force(model: HfModel, request: Request) -> dict[str, float]:
+    """One whole forward pass a label, batch of one, no padding, no cache: the definition of a score."""
+    checkpoint = plain(model)
+    tokenizer = checkpoint.processor.tokenizer
+    inputs = model._inputs.build([request])
+    prompt = inputs.pop("input_ids")
+    del inputs["attention_mask"]
+    found = {}
+    for label in request.candidates:
+        tail = [*tokenizer(label, add_special_tokens=False)["input_ids"], tokenizer.convert_tokens_to_ids("<|im_end|>")]
+        ids = torch.cat([prompt, torch.tensor([tail])], 1)
+        logits = checkpoint.model(input_ids=ids, attention_mask=torch.ones_like(ids), **inputs).logits[0].float()
+        chances = logits.log_softmax(-1)[prompt.shape[1] - 1 :]
+        found[label] = sum(float(chances[place, token]) for place, token in enumerate(tail))
+    return found
+
+
+def generated(model: HfModel, request: Request, **chosen: Any) -> str:
+    """What transformers' own `generate` says."""
+    checkpoint = plain(model)
+    inputs = model._inputs.build([request])
+    ids = checkpoint.model.generate(**inputs, max_new_tokens=request.max_new_tokens, **chosen)
+    return str(checkpoint.processor.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))

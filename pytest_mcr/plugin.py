@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_mcr.errors import McrError
@@ -30,6 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
             start(config)
         except McrError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Name the built-in suites alike wherever they are installed."""
+    return collect.suite_module(module_path, parent)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -58,6 +58,9 @@ def read_answer(text: str, *, candidates: Sequence[str], gold: str, text_label: 
     Returns:
         The match. Gold wins where gold and text label are the same.
     """
+    if text.strip() in candidates:
+        answer = text.strip()
+        return Match(answer, _verdict(answer, gold, text_label))
     reply = words(clean(final_reply(text, prompt)))
     closed = tuple(candidates) or tuple(dict.fromkeys(label for label in (gold, text_label) if label))
 

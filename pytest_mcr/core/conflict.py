@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from pytest_mcr.core import cues
+from pytest_mcr.core.words import SENTENCE_END
 
 _TEXT: Final = (
     r"(?:texts?|descriptions?|captions?|transcripts?|transcriptions?|written|textual|words|statement|sentence)"
@@ -23,7 +23,7 @@ _CLASH: Final = (
 )
 _MISFIT: Final = (
     r"not(?: \w+){0,2} (?:match(?:es|ed|ing)?|agree|align(?:ed)?|correspond|fit|consistent|reflect|the same|accurate"
-    r"|correct|compatible|line up|accurately|supported|describe)"
+    r"|correct|compatible|line up|accurately|support(?:s|ed)?|describe)"
 )
 _UNTRUE: Final = (
     rf"{_TEXT}(?: \w+){{0,3}} (?:is|was|are|seems|appears|must be)(?: \w+){{0,2}} "
@@ -64,7 +64,8 @@ _DECLINES: Final = re.compile(
 )
 _REFUSES: Final = re.compile(
     r"\b(?:as an? (?:ai|large|text|language)|language model|(?:can not|unable to|do not have the ability to"
-    r"|am not able to) (?:directly )?(?:listen|hear the|hear audio|process audio|process the|access|analy[sz]e|play))\b"
+    r"|am not able to) (?:directly )?(?:listen|hear the|hear audio|process audio|process the|access|analy[sz]e|play)"
+    r"|(?:yes|no) , i (?:can|will|am able to|am here to) (?:\w+ )?(?:listen to|help|assist|process|analy[sz]e))\b"
 )
 
 
@@ -87,7 +88,7 @@ def conflict_at(fold: Sequence[str]) -> tuple[int, int] | None:
         return None
     last = None
     start = 0
-    for end in [*(i for i, word in enumerate(fold) if word in cues.BREAKS), len(fold)]:
+    for end in [*(i for i, word in enumerate(fold) if word in SENTENCE_END), len(fold)]:
         sentence = " ".join(fold[start:end])
         asked = end < len(fold) and fold[end] == "?"
         if not asked and any(p.search(sentence) for p in _STATES) and not _DENIES.search(sentence):

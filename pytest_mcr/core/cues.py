@@ -9,6 +9,9 @@ from pytest_mcr.core.words import SENTENCE_END, vocabulary
 LIKENESS: Final = "\u2248"
 """What `clean` makes of "-like" and "-ish"."""
 
+CROSS: Final = "\u2297"
+"""What `clean` makes of a cross within a line."""
+
 CONTRAST: Final = vocabulary(
     "but however yet while whereas although though nevertheless nonetheless still",
 )
@@ -182,6 +185,6 @@ CUES: Final = (
     | UNTRUE
     | RETRACTS
     | NOPE
-    | {"?", LIKENESS}
+    | {"?", LIKENESS, CROSS}
 )
 """No mention of an answer without any of these is anything but asserted."""

@@ -34,7 +34,7 @@ def denied_before(scene: Scene, mention: Mention) -> Stance | None:
             return Stance.DENIED
         if word in cues.BREAKS or (i not in scene.covered and word in cues.CONTRAST | cues.REASON):
             break
-        if word in (",", ":", "\u2014", "("):
+        if word in (",", ":", "\u2014") or (word == "(" and fold[i - 1] not in cues.NEGATORS):
             if i + 1 < len(fold) and fold[i + 1] in cues.RELEASES:
                 break
             crossed = True
@@ -56,7 +56,7 @@ def _force(scene: Scene, i: int, *, crossed: bool, between: bool, joined: bool) 
     after = fold[i + 1] if i + 1 < len(fold) else ""
     if not crossed:
         return Stance.DOUBTED if (joined and between) or after in cues.HEDGES_AFTER_NOT else Stance.DENIED
-    if after == ",":  # "not, in my view, a cough"
+    if after == "," and fold[i] == "not":  # "not, in my view, a cough"
         return Stance.DENIED
     if after in cues.HEDGES_AFTER_NOT or (not between and _has_subject(scene, i)):
         return None
@@ -71,19 +71,22 @@ def _has_subject(scene: Scene, i: int) -> bool:
         if scene.fold[j] in cues.BREAKS or scene.fold[j] in (",", ":", "("):
             return False
         if j in scene.starts:
-            return scene.fold[i] in ("not", "never")
+            return scene.fold[i] == "not" or scene.fold[i] in cues.UNTRUE
     return False
 
 
 def denied_after(scene: Scene, mention: Mention) -> Stance | None:
     """Walk on from a mention and look for what denies it, in its clause or in a later word that refers back to it."""
-    if mention.polar:
-        return None
     fold, end = scene.fold, mention.end
+    if mention.polar:  # "Yes is wrong."; but "No, it is not." and "Yes it is not far." keep their first word
+        linked = end < len(fold) and fold[end] in cues.AUXILIARIES
+        return Stance.DENIED if linked and any(_says_untrue(fold, i) for i in range(end + 1, len(fold))) else None
     if end < len(fold) and fold[end] in cues.INTRODUCES and _is_nope(fold, end + 1):
         return Stance.DENIED
     for i in range(end, min(len(fold), end + 14)):
         word = fold[i]
+        if word in (":", "=") and _is_nope(fold, i + 1):  # "cough count: 0"
+            return Stance.DENIED
         if word in cues.BREAKS or word in (",", ":", "(", "\u2014", "and") or i in scene.starts:
             break
         if i in scene.covered:

@@ -18,7 +18,15 @@ def doubted(scene: Scene, mention: Mention) -> Stance | None:
     conditional = any(fold[i] in cues.CONDITIONALS and i not in scene.covered for i in range(first, last))
     own_script = any(map(is_foreign, fold[mention.start : mention.end]))
     unreadable = not own_script and any(map(is_foreign, fold))
-    if asked or conditional or unreadable or _is_unsettled(scene, first, mention) or _is_alternative(scene, mention):
+    crossed = cues.CROSS in fold[first:last]
+    if (
+        asked
+        or conditional
+        or unreadable
+        or crossed
+        or _is_unsettled(scene, first, mention)
+        or _is_alternative(scene, mention)
+    ):
         return Stance.DOUBTED
     return None
 

@@ -118,7 +118,7 @@ def _absent(gate: Gate, table: Table) -> Judgement:
     missing = sorted(needs(gate) - set(table.conditions))
     if gate.task is not None and gate.task not in table.tasks:
         return INVALID, f"no case of task {gate.task} was reported", None
-    if missing or gate.condition == PLACEBO or METRICS[gate.metric].name == "tir_excess":
+    if missing or gate.condition == PLACEBO or gate.metric == "tir_excess":
         reason = f"needs {', '.join(missing) or PLACEBO}, which the run does not have"
         return INVALID if gate.explicit else NOT_JUDGED, reason, None
     return INVALID, f"{gate.task or 'some task'} lacks a condition that {gate.metric} needs", None

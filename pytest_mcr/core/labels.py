@@ -88,7 +88,7 @@ def _polar(exact: Mapping[Form, int | None], word: str) -> int | None:
 def _synonyms(keys: Sequence[Form]) -> dict[Form, int | None]:
     owners: dict[Form, int | None] = {}
     vocabularies = [{f for word in k for f in inflections(word)} if len(k) > 1 else set() for k in keys]
-    for index in range(len(keys)):
+    for index in (i for i, label in enumerate(keys) if label):
         # With "clock tick" and "clock alarm" in the set, "clock" alone is neither.
         rivals = [(len(k), v) for i, (k, v) in enumerate(zip(keys, vocabularies, strict=True)) if i != index and v]
         own = set(phrase_inflections(keys[index]))

@@ -26,6 +26,10 @@ _UNITS: Final = vocabulary(
     "second seconds sec s minute minutes min hz khz db ms % percent per",
 )
 
+_MAGNITUDES: Final = vocabulary(
+    "thirty forty fifty sixty seventy eighty ninety hundred hundreds thousand thousands million dozen point half"
+)
+
 _AFFIRMING: Final = frozenset({"correct", "true", "affirmative", "right", "indeed", "positive"})
 _DENYING: Final = frozenset({"incorrect", "false", "negative", "wrong", "untrue"})
 _SUBJECTS: Final = frozenset({"that", "it", "this", "is", "the", "statement", "answer", "would", "be"})
@@ -34,7 +38,7 @@ _BEFORE_NO: Final = vocabulary(
     "answer say be definitely clearly probably likely simply so therefore but then option choose with well oh um",
     "hmm actually sorry choice",
 )
-_AFTER_NO: Final = frozenset({"there", "it", "i", "this", "that", "we", "you", "he", "she", "they"})
+_AFTER_NO: Final = frozenset({"no", "there", "it", "i", "this", "that", "we", "you", "he", "she", "they"})
 _ANSWERING: Final = frozenset({"answer", "response", "choice", "verdict", "conclusion", "option"})
 
 _BEFORE_LETTER: Final = vocabulary(
@@ -58,12 +62,19 @@ def find_mentions(words: Words, labels: Labels, letters: Mapping[str, int]) -> l
     mentions = [
         Mention(start, end, candidate, candidate in polar)
         for start, end, candidate in found
-        if candidate is not None and (words.fold[start] != "no" or end > start + 1 or _answers_no(words.fold, start))
+        if candidate is not None and _names(words.fold, start, end)
     ]
     taken = {i for start, end, _ in found for i in range(start, end)}
     mentions += _letters_named(words, letters, taken)
     mentions += _verdicts_named(words.fold, labels) if labels.yes is not None and labels.no is not None else []
     return sorted(mentions, key=lambda m: m.start)
+
+
+def _names(fold: Sequence[str], start: int, end: int) -> bool:
+    if fold[start:end] == ("no",):
+        return _answers_no(fold, start)
+    comments = fold[start].endswith("ly") and fold[end : end + 1] == (",",)  # "Sadly, I can't tell."
+    return not (comments and _at_start(fold, start))
 
 
 def _labels_named(fold: Sequence[str], labels: Labels) -> list[tuple[int, int, int | None]]:
@@ -72,10 +83,17 @@ def _labels_named(fold: Sequence[str], labels: Labels) -> list[tuple[int, int, i
         for form, candidate in labels.forms.get(word, ()):
             end = start + len(form)
             if len(form) == 1 or tuple(fold[start:end]) == form:
-                measure = form[-1] in NUMBERS and end < len(fold) and fold[end] in _UNITS
-                found.append((start, end, None if measure else candidate))
+                found.append((start, end, None if _is_part_of_number(fold, start, end) else candidate))
                 break
     return found
+
+
+def _is_part_of_number(fold: Sequence[str], start: int, end: int) -> bool:
+    """Whether a number is a measure ("3 seconds") or a piece of a larger one ("three hundred")."""
+    if fold[end - 1] not in NUMBERS:
+        return False
+    around = {*fold[max(0, start - 1) : start], *fold[end : end + 1]}
+    return not around.isdisjoint(_UNITS | _MAGNITUDES | NUMBERS)
 
 
 def _longest(found: list[tuple[int, int, int | None]]) -> list[tuple[int, int, int | None]]:
@@ -112,11 +130,12 @@ def _letters_named(words: Words, letters: Mapping[str, int], taken: set[int]) ->
     return [
         Mention(i, i + 1, letters[raw.upper()])
         for i, raw in enumerate(words.raw)
-        if len(raw) == 1 and raw.upper() in letters and i not in taken and _is_letter_answer(words, i)
+        if len(raw) == 1 and raw.upper() in letters and i not in taken and is_letter_answer(words, i)
     ]
 
 
-def _is_letter_answer(words: Words, i: int) -> bool:
+def is_letter_answer(words: Words, i: int) -> bool:
+    """Whether a lone letter stands where an option letter would, and not as an article, a pronoun or a name."""
     fold, raw = words.fold, words.raw[i]
     before = fold[i - 1] if i else ""
     after = fold[i + 1] if i + 1 < len(fold) else ""
@@ -127,7 +146,8 @@ def _is_letter_answer(words: Words, i: int) -> bool:
         return named and after in _AFTER_LETTER
     introduced = before in _BEFORE_LETTER or (before == "is" and i > 1 and fold[i - 2] in _IS_WHAT)
     if not raw.isupper():
-        return (named or before == "answer" or (before == "is" and fold[i - 2] in _ANSWERING)) and _at_end(fold, i)
+        answering = before in ("is", ":") and i > 1 and fold[i - 2] in _ANSWERING
+        return (named or before == "answer" or answering) and _at_end(fold, i)
     return (_at_start(fold, i) or introduced) and (_at_end(fold, i) or after in _AFTER_LETTER)
 
 

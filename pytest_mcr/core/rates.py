@@ -98,7 +98,7 @@ def influence(panel: Panel, condition: str) -> Influence:
     if condition == IRRELEVANT:
         return Influence(pairs, pairs, pairs & (neutral.right != cell.right), None, NO_PAIRS)
     silent = int((pairs & neutral.unparsed).sum())
-    note = f"{silent} unparsed neutral answers are not eligible" if silent else None
+    note = f"{silent} unparsed neutral {'answer is' if silent == 1 else 'answers are'} not eligible" if silent else None
     if condition == FAITHFUL:
         wrong = pairs & ~neutral.right
         clean = bool(pairs.any()) and not wrong.any()
@@ -156,8 +156,6 @@ def following(panel: Panel) -> Estimates:
             continue
         cell = panel.cells[condition]
         known = cell.ok & (cell.label != UNKNOWN)
-        if condition == IRRELEVANT and not known.any():
-            continue
         answers = int(cell.ok.sum())
         share = float(known.sum() / answers) if answers else 0.0
         reason = f"text label known for {100 * share:.0f} %" if answers else NO_ANSWERS

@@ -72,7 +72,8 @@ def _mrs(panel: Panel, alpha: float) -> tuple[Estimate, Estimate]:
     if raw.value is None or raw.limits is None:
         return raw, raw
     rights = float((heard * among).sum())
-    step = (alpha if float((adv * among).sum()) < rights else beta) / rights
+    # The step of an adversarial answer, or of an irrelevant one where the adversarial ratio is capped or weighs nothing.
+    step = (alpha if alpha and float((adv * among).sum()) < rights else beta) / rights or None
     uncapped = replace(raw, step=step)
     whole = Limits(1.0, 1.0, 1.0, 1.0)
     limits = [x.limits for x in readings if x.limits is not None] + [whole]

@@ -75,6 +75,8 @@ def _own_clause(fold: Sequence[str], i: int, *, wide: bool) -> bool:
 def _cue(fold: Sequence[str], i: int, state: str, *, cites_text: bool) -> str:
     if fold[i] in cues.TEXT_NOUNS:
         return _text_cue(fold, i) if cites_text else ""
+    if not cites_text and not cues.TEXT_NOUNS.isdisjoint(fold[max(0, i - 3) : i]):
+        return ""
     if not state and fold[i] in cues.SPEAKING and not _is_own_voice(fold, i):
         return "speech"
     return ""
@@ -82,7 +84,7 @@ def _cue(fold: Sequence[str], i: int, state: str, *, cites_text: bool) -> str:
 
 def _is_own_voice(fold: Sequence[str], i: int) -> bool:
     """Whether the speaking verb at i belongs to the answer itself or to the clip as a whole ("the audio says")."""
-    if not cues.OWN_VOICE.isdisjoint(fold[max(0, i - 4) : i]):
+    if not cues.OWN_VOICE.isdisjoint(fold[max(0, i - 4) : i]) or fold[max(0, i - 1)] == "as":
         return True
     device = next((j for j in range(i - 1, max(-1, i - 3), -1) if fold[j] in cues.DEVICES), None)
     return device is not None and cues.INSIDE.isdisjoint(fold[max(0, device - 2) : device])
@@ -102,8 +104,17 @@ def _text_cue(fold: Sequence[str], i: int) -> str:
         return "text" if tells else ""
     if not cues.LEANING.isdisjoint(before):
         return "leaning"
-    closes = stop == 0 and "in" not in before
+    closes = stop == 0 and "in" not in before and not _tells_later(fold, i + 1)
     return "" if closes or not after else "text"
+
+
+def _tells_later(fold: Sequence[str], comma: int) -> bool:
+    """Whether a text speaks after an aside ("the text, on the other hand, suggests")."""
+    aside = list(fold[comma + 1 : comma + 10])
+    if fold[comma : comma + 1] != (",",) or "," not in aside:
+        return False
+    end = aside.index(",")
+    return not cues.TELLING.isdisjoint(aside[:2] + aside[end + 1 : end + 3])
 
 
 def _with_audio(before: Sequence[str], after: Sequence[str]) -> bool:
@@ -117,7 +128,7 @@ def reported_after(fold: Sequence[str], end: int, starts: Container[int]) -> str
     """The source that is named after a mention ending before word ``end`` ("the laughter in the text")."""
     for i in range(end, min(len(fold), end + 9)):
         word = fold[i]
-        if word in cues.BREAKS or word in cues.CONTRAST or word in (",", ":", "\u2014", "and") or i in starts:
+        if word in cues.BREAKS or word in cues.CONTRAST or word in (",", ":", "(", "\u2014", "and") or i in starts:
             return ""
         if word in cues.TEXT_NOUNS:
             between = fold[end:i]

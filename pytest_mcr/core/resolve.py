@@ -10,7 +10,8 @@ from typing import Final
 from pytest_mcr.core import cues
 from pytest_mcr.core.conflict import conflict_at, declines, refuses
 from pytest_mcr.core.labels import Labels, bare
-from pytest_mcr.core.mentions import Mention, find_mentions
+from pytest_mcr.core.lexicon import Form
+from pytest_mcr.core.mentions import Mention, find_mentions, is_letter_answer
 from pytest_mcr.core.reported import reported
 from pytest_mcr.core.scene import Stance
 from pytest_mcr.core.stance import stances
@@ -33,6 +34,7 @@ _MARKER_WORDS: Final = vocabulary(
 _SPOILS_MARKER: Final = vocabulary(
     "wrong incorrect false other text 's not no never alternative if an which what",
 )
+_UNPLAIN: Final = frozenset({"?", cues.LIKENESS, cues.CROSS})
 _CUT_OFF: Final = vocabulary(
     "but or however although though while whereas not nor than either neither and whether if",
 )
@@ -66,18 +68,26 @@ def resolve(words: Words, closed: Labels, offered: Callable[[], Mapping[str, int
         closed: the closed set.
         offered: gives candidate by upper-case option letter; asked only when the answer holds a lone letter.
     """
-    whole = closed.exact.get(bare(words.plain)) if "?" not in words.fold else None
+    plain = _UNPLAIN.isdisjoint(words.fold)
+    whole = closed.exact.get(_whole(words)) if plain else None
     if whole is not None:
         return Finding(whole, named=True)
     letters: Mapping[str, int] = {}
-    if any(len(raw) == 1 and raw.isascii() and raw.isalpha() for raw in words.raw):
+    lone = [i for i, raw in enumerate(words.raw) if len(raw) == 1 and raw.isascii() and raw.isalpha()]
+    alone = len(words.plain) == 1 and bool(lone)
+    if alone or any(is_letter_answer(words, i) for i in lone):
         letters = {**offered(), **closed.letters}
-        alone = [raw.upper() for raw in words.raw if raw.isalnum()]
-        if len(alone) == 1 and alone[0] in letters and "?" not in words.fold:
-            return Finding(letters[alone[0]], named=True)
+        letter = words.raw[lone[0]].upper()
+        if alone and letter in letters and plain:
+            return Finding(letters[letter], named=True)
     mentions = find_mentions(words, closed, letters)
     reading = _Reading(words.fold, mentions, stances(words.fold, mentions))
     return _weigh(reading, closed)
+
+
+def _whole(words: Words) -> Form:
+    """The answer's words, without an article before them; "A." before a label is a letter and not an article."""
+    return bare(words.plain) if words.plain[:2] == words.fold[:2] else words.plain
 
 
 def _weigh(reading: _Reading, closed: Labels) -> Finding:

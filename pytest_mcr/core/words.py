@@ -16,11 +16,14 @@ _TYPOGRAPHY: Final = str.maketrans(
     | dict.fromkeys("\u2010\u2011", "-")
     | dict.fromkeys("\u3002\u0964\u06d4\u061f", " . ")
     | dict.fromkeys("\u3001\u060c", ",")
-    | dict.fromkeys("\u274c\u2717\u2718\u2716\u2715\U0001f6ab\u26d4\u2260\u00ac\U0001f44e", " not ")
+    | dict.fromkeys("\u274c\u2717\u2718\u2716\u2715\U0001f6ab\u26d4\u2260\u00ac\U0001f44e", " \u2297 ")
     | dict.fromkeys("\u2028\u2029\x0b\x0c\r", "\n")
 )
-"""Quotes, dashes, foreign full stops; signs that cross something out become the word they stand for."""
+"""Quotes, dashes and foreign full stops in ASCII; signs that cross something out become one sign."""
 
+_CROSSED_LINE: Final = re.compile(r"^([\s*-]*)\u2297", re.M)
+"""A cross before a line denies it; elsewhere it may belong to what is before it or behind."""
+_HYPHEN: Final = re.compile(r"(?<=[^\W_])-(?=[^\W_])")
 _LIKENESS: Final = re.compile(r"(?<=\w)-(?:like|ish|esque)\b", re.I)
 _STRUCK: Final = re.compile(r"~~.*?~~|<del>.*?</del>|<strike>.*?</strike>", re.S | re.I)
 _TOKEN: Final = re.compile(r"(?:(?<![^\W_])-)?\d+(?:[.,:]\d+)*%?(?![^\W_])|[^\W_]+(?:'[^\W_]+)*|\n|[^\w\s]")
@@ -76,7 +79,9 @@ def clean(text: str) -> str:
         text = unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
         text = _without_marks(text)
         text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
-    text = _LIKENESS.sub(" \u2248 ", text) if "-" in text else text
+    text = _CROSSED_LINE.sub(r"\1 not ", text)
+    if "-" in text:
+        text = _HYPHEN.sub(" ", _LIKENESS.sub(" \u2248 ", text))
     return text.replace("\r", "\n").replace("*", "").replace("`", "'")
 
 

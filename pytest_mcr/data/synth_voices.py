@@ -103,7 +103,8 @@ def repeat(draw: Draw, n: int, pieces: list[Signal], gap: tuple[float, float]) -
 def voiced(draw: Draw, size: int, start: float, stop: float, tilt: float) -> Signal:
     """An open vowel whose pitch glides from `start` to `stop` Hz, unit variance."""
     sound = tone(np.linspace(start, stop, size), vowel((start + stop) / 2, VOWELS[0], tilt))
-    return sound / (sound.std() + 1e-9)
+    scaled: Signal = sound / (sound.std() + 1e-9)
+    return scaled
 
 
 def cough(draw: Draw, n: int) -> Signal:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_mcr.data.shipped import suite
 
 if TYPE_CHECKING:
     from pytest_mcr.core.case import Case, Observation
@@ -13,6 +16,11 @@ if TYPE_CHECKING:
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 OFF = "needs a model: pass --mcr-model SPEC, e.g. --mcr-model lab"
+
+SUITE_FILES = {"bench": "test_mcr_bench.py"}
+"""Built-in suites: name and file."""
+SHELF = "mcr"
+"""Folder under which pytest names the built-in suites, wherever this package is installed."""
 
 
 class McrCase:
@@ -58,6 +66,31 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         return
     cases = [pytest.param(McrCase(case, run), id=case.id) for case in run.cases]
     metafunc.parametrize("mcr_case", cases)
+
+
+def suite_id(name: str) -> str:
+    """Node id of a built-in suite; pytest itself would name a file outside of its root by nothing at all."""
+    return f"{SHELF}/{SUITE_FILES[name]}"
+
+
+def suite_module(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """The module of a built-in suite under its own node id; None for every other file."""
+    if RUN not in parent.config.stash:
+        return None
+    for name, file in SUITE_FILES.items():
+        if module_path.name == file and module_path == suite(file):
+            module: pytest.Module = pytest.Module.from_parent(parent, path=module_path, nodeid=suite_id(name))
+            return module
+    return None
+
+
+def real_path(arg: str, invocation_dir: Path) -> str:
+    """A command line argument in which the node id of a built-in suite stands for its file."""
+    name, colons, rest = arg.partition("::")
+    shelf, _, file = name.partition("/")
+    if shelf != SHELF or file not in SUITE_FILES.values() or (invocation_dir / name).exists():
+        return arg
+    return f"{suite(file)}{colons}{rest}"
 
 
 @pytest.fixture

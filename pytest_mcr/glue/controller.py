@@ -103,6 +103,9 @@ class Controller:
         if not options.is_collect_only(self.config):
             self._conclude()
             reports = list(gate_reports(self.conclusion.record, self.suite))
+            terminal = self.config.pluginmanager.getplugin("terminalreporter")
+            if terminal is not None:
+                terminal.ensure_newline()  # the cases' last line is full
             session.testscollected += sum(report.when == "call" for report in reports)  # keeps progress below 100 %
             for report in reports:
                 self.config.hook.pytest_runtest_logreport(report=report)

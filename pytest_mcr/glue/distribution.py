@@ -79,7 +79,9 @@ class Distribution:
 
     def __init__(self, config: pytest.Config, *, local_model: bool) -> None:
         self._config = config
-        self._devices: list[str] = gpus() if local_model else []
+        self._all = gpus() if local_model else []
+        self._devices = list(self._all)
+        self._without = "cpu" if self._all else None  # more workers than GPUs: never two models on one
         self._given: dict[str, str] = {}
 
     @pytest.hookimpl(optionalhook=True)
@@ -91,8 +93,8 @@ class Distribution:
     def pytest_configure_node(self, node: Any) -> None:
         """Hand a free device and a share of the CPU threads to a worker."""
         workers = max(1, options.workers(node.config))
-        device = self._devices.pop(0) if self._devices else None
-        if device is not None:
+        device = self._devices.pop(0) if self._devices else self._without
+        if device in self._all:
             self._given[node.gateway.id] = device
         node.workerinput["mcr"] = {"device": device, "threads": max(1, (os.cpu_count() or 1) // workers)}
 

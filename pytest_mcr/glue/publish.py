@@ -68,7 +68,7 @@ def reports(suite: str, name: str, outcome: Outcome, message: str) -> Iterator[p
             keywords={},
             outcome=outcome if call else "passed",
             longrepr=longrepr if call else None,
-            when=when,  # type: ignore[arg-type]
+            when=when,
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from _pytest.config.findpaths import determine_setup
 
 from pytest_mcr.glue import options
+from pytest_mcr.glue.flags import OPTIONS
 
 if TYPE_CHECKING:
     import pytest
@@ -25,7 +26,7 @@ def restore(config: pytest.Config, args: list[str]) -> None:
         args: the words of the command line; pytest parses this very list once more, so ini ``addopts`` go in front.
     """
     known = config.known_args_namespace
-    if known.rootdir or known.inifilename or not any(getattr(known, option.dest, None) for option in options.OPTIONS):
+    if known.rootdir or known.inifilename or not any(getattr(known, option.dest, None) for option in OPTIONS):
         return
     rootpath, inipath, inicfg, _ = determine_setup(
         inifile=None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from pytest_mcr.data.shipped import fixture, suite
 from pytest_mcr.errors import McrError, OptionError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.carrier import Carrier
-from pytest_mcr.glue.collect import RUN
+from pytest_mcr.glue.collect import RUN, SUITE_FILES, real_path, suite_id
 from pytest_mcr.models.resolve import check, kind
 from pytest_mcr.models.spec import Spec, parse_spec
 from pytest_mcr.run.conclude import Conclusion
@@ -24,7 +22,6 @@ from pytest_mcr.run.provenance import utc_now
 from pytest_mcr.run.run import Run
 from pytest_mcr.run.settings import Settings
 
-SUITE_FILES = {"bench": "test_mcr_bench.py"}
 LOCAL_KINDS = ("hub", "folder", "lab", "custom")
 
 
@@ -40,13 +37,13 @@ def start(config: pytest.Config) -> None:
     is_worker = hasattr(config, "workerinput")
     if not is_worker:
         check(spec, settings.invocation_dir)
-    elif "OMP_NUM_THREADS" not in os.environ:
-        os.environ["OMP_NUM_THREADS"] = str(from_controller["threads"])  # before torch is imported
     dataset = load_data(settings)
     device = from_controller.get("device") if settings.device == "auto" else None
-    run = Run(settings, dataset, spec, device)
+    run = Run(settings, dataset, spec, device, from_controller.get("threads"))
     config.stash[RUN] = run
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        config.args = [real_path(arg, settings.invocation_dir) for arg in config.args]
+    else:
         config.args = [str(suite(SUITE_FILES[name])) for name in settings.suites]
     distributed = not is_worker and options.workers(config) > 0
     if not distributed:
@@ -64,8 +61,7 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     gates = gates_of(settings, profile, run)
     argv = [str(word) for word in config.invocation_params.args]
     conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, utc_now())
-    path = os.path.relpath(suite(SUITE_FILES["bench"]), config.rootpath)
-    config.pluginmanager.register(Controller(config, conclusion, Path(path).as_posix()), "mcr-controller")
+    config.pluginmanager.register(Controller(config, conclusion, suite_id("bench")), "mcr-controller")
     if options.workers(config) > 0:
         from pytest_mcr.glue.distribution import Distribution
 

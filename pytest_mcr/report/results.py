@@ -99,12 +99,15 @@ def point_latest(home: Path, out: Path) -> None:
         if not replace_link(pointer, target):
             replace_file(pointer, f"{target}\n")
     except OSError as error:
-        raise OptionError(f"cannot write {pointer} ({error.strerror}); make {home} writable or use --mcr-out DIR") from error
+        raise OptionError(
+            f"cannot write {pointer} ({error.strerror}); make {home} writable or use --mcr-out DIR"
+        ) from error
 
 
 def replace_link(path: Path, target: str) -> bool:
     """Replace a symbolic link in one step; False where links cannot be made (file system, missing right)."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.new")
+    staged.unlink(missing_ok=True)  # left by a process of this number that was killed
     try:
         staged.symlink_to(target, target_is_directory=True)
     except (OSError, NotImplementedError):

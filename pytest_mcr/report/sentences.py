@@ -117,7 +117,8 @@ def fail_sentence(record: RunRecord, blocked: Sequence[GateResult]) -> str:
     also = f", {undecided} more undecided" if undecided else ""
     if blocked:
         farthest = max(blocked, key=lambda gate: gate.distance or 0)
-        lead = f"{subject(record)} is blocked by {len(blocked)} of {count(len(gates), 'gate')}{also}"
+        some, every = f"{len(blocked)} of {count(len(gates), 'gate')}", all_of(len(gates), "gate")
+        lead = f"{subject(record)} is blocked by {every if len(blocked) == len(gates) else some}{also}"
         first = "farthest: " if len(blocked) > 1 else ""
         return f"{lead}; {first}{distance_sentence(farthest, record.judgement.table)}."
     if undecided:
@@ -174,7 +175,7 @@ def hearing_lines(record: RunRecord) -> list[str]:
         why = hearing.reason.removeprefix(f"{NOT_SHOWN}: ")
         if hearing.p is not None:
             right, shuffled = figure(hearing.accuracy), figure(hearing.expected)
-            why = f"accuracy {right}, clips shuffled {shuffled} (n {hearing.n}, p {hearing.p:.2g})"
+            why = f"accuracy {right}, shuffled clips {shuffled} (n {hearing.n}, p {hearing.p:.2g})"
         lines.append(f"{task} {'shown' if hearing.shown else 'NOT SHOWN'}: {why}")
     return lines
 

@@ -89,7 +89,7 @@ def parts(record: RunRecord, width: int) -> Iterator[RenderableType]:
     yield from section("Model or tool?", trust(record))
     yield from section("Gates", gates(record))
     yield from section("Numbers by task and condition", numbers(record, width))
-    yield from section("Modal Robustness Score", robustness(record))
+    yield from section("Modal Robustness Score (MRS, 1 is best)", robustness(record))
     yield from section("Failure signatures", failure_signatures(record))
     yield from section("Listen to these first", clips(record))
     yield from section("Next", following_steps(record, width))

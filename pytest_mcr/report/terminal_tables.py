@@ -28,7 +28,7 @@ STYLES: Final = {FAIL: "bold red", INVALID: "bold magenta", UNDECIDED: "bold yel
 
 NUMBERS: Final = (
     ("accuracy", "accuracy"),
-    ("normalised", "normalized_accuracy"),
+    ("normalized", "normalized_accuracy"),
     ("skill", "skill"),
     ("TIR", "tir"),
     ("TIR of all", "tir_all"),
@@ -38,10 +38,10 @@ NUMBERS: Final = (
 """Rows of a task's block: label, metric."""
 
 LEGEND: Final = (
-    "Brackets: 95 % interval by clip. normalised: accuracy / neutral accuracy. skill: 0 is chance, 1 is perfect. TIR: "
-    "text influence rate, of the n in brackets; adversarial: right in neutral, then wrong; faithful: wrong, then "
-    "right; irrelevant: rightness differs; its floor: the question reworded, without text. TDR: text / (text + audio) "
-    "answers. unp/fla/err: unparsed, flagged (says that text and audio disagree) and error cases."
+    "Brackets: 95 % interval by clip. normalized: accuracy / neutral accuracy. skill: 0 is chance, 1 is perfect. TIR: "
+    "text influence rate, higher is worse, of the n in brackets; adversarial: right in neutral, then wrong; faithful: "
+    "wrong, then right; irrelevant: rightness differs; floor: the question reworded, without text. TDR: text / (text + "
+    "audio) answers. unp/fla/err: unparsed, flagged (says that text and audio disagree) and error cases."
 )
 
 
@@ -76,10 +76,14 @@ def gates_grid(judgement: Judgement) -> Grid:
 def task_grids(table: Table, width: int) -> Iterator[RenderableType]:
     """A block a task, the mean over tasks last (left out where there is one task: it would say the same)."""
     tasks = (*table.tasks, OVERALL) if len(table.tasks) > 1 else table.tasks
-    for task in tasks:
-        rows = task_rows(table, task)
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        block = grid(*rows[0], gap=2 if sum(widths) + 2 * (len(widths) - 1) <= width else 1)
+    blocks = {task: task_rows(table, task) for task in tasks}
+    widths = [max(map(len, column)) for column in zip(*(row for rows in blocks.values() for row in rows), strict=True)]
+    room = width - sum(widths)
+    for task, rows in blocks.items():
+        block = grid(*rows[0], gap=2 if room >= 2 * (len(widths) - 1) else 1)
+        if room >= len(widths) - 1:
+            for column, least in zip(block.columns, widths, strict=True):
+                column.min_width = least  # the columns of all blocks stand below each other
         for row in rows[1:]:
             block.add_row(*row)
         yield block

@@ -58,13 +58,17 @@ class Run:
         dataset: the chosen design, before any selection by pytest.
         spec: the model, already checked.
         device: overrides ``settings.device`` when a scheduler hands out devices.
+        threads: CPU threads of a local model, None for torch's own choice.
     """
 
-    def __init__(self, settings: Settings, dataset: Dataset, spec: Spec, device: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, dataset: Dataset, spec: Spec, device: str | None = None, threads: int | None = None
+    ) -> None:
         self.settings = settings
         self.dataset = dataset
         self.spec = spec
         self.device = device or settings.device
+        self.threads = threads
         self.samples = {sample.id: sample for sample in dataset.samples}
         self.cases = design(dataset.samples, settings.conditions)
         self.template: Template = TEMPLATES[settings.template]
@@ -101,7 +105,7 @@ class Run:
         started = time.perf_counter()
         where, device, dtype = self.settings.invocation_dir, self.device, self.settings.dtype
         try:
-            model = load(self.spec, invocation_dir=where, device=device, dtype=dtype)
+            model = load(self.spec, invocation_dir=where, device=device, dtype=dtype, threads=self.threads)
         except ModelError as error:
             raise StopRunError(str(error), USAGE_EXIT) from error
         loaded = time.perf_counter()

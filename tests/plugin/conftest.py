@@ -10,6 +10,12 @@ from typing import Any
 
 import pytest
 
+# pytester forgets the modules that an inner run imports first, and numpy cannot be imported twice: everything that a
+# run imports lazily is imported here, once.
+import pytest_mcr.glue.controller
+import pytest_mcr.glue.distribution
+import pytest_mcr.glue.session
+import pytest_mcr.report.terminal  # noqa: F401
 from tests.support import folders
 
 MODES = {"bare": (), "n0": ("-n0",), "n2": ("-n2",)}

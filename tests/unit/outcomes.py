@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, PLACEBO, Outcome, Verdict
+from pytest_mcr.core.metrics import Table
 
 RIGHT, TEXT, OTHER = Verdict.AUDIO, Verdict.TEXT, Verdict.OTHER
 FLAGGED, UNPARSED, ERROR = Verdict.FLAGGED, Verdict.UNPARSED, Verdict.ERROR
@@ -69,8 +70,17 @@ def rates(task: str, hits: dict[str, int], count: int) -> list[Outcome]:
     ]  # fmt: skip
 
 
+def number(table: Table, metric: str, condition: str | None = None, task: str = "*") -> float:
+    """The value of a row that must exist and be defined."""
+    value = table.value(metric, condition, task)
+    assert value is not None, (metric, condition, task)
+    return value
+
+
 @st.composite
-def runs(draw: st.DrawFn, *, tasks: int = 2, samples: int = 8, verdicts: Sequence[Verdict] = tuple(Verdict)) -> list[Outcome]:
+def runs(
+    draw: st.DrawFn, *, tasks: int = 2, samples: int = 8, verdicts: Sequence[Verdict] = tuple(Verdict)
+) -> list[Outcome]:
     """A run of up to so many tasks and samples, with gaps: conditions missing, errors, clips shared by samples."""
     found: list[Outcome] = []
     for task in ("AQA", "SER", "VSC")[: draw(st.integers(1, tasks))]:

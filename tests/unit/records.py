@@ -49,7 +49,7 @@ def lab_like(case: Case, position: int) -> str | Verdict:
     if case.condition == "faithful":
         return gold
     if case.condition == "irrelevant":
-        return Verdict.UNPARSED if position == 11 else wrong if position % 5 == 2 else gold
+        return Verdict.UNPARSED if position == 11 else wrong if position % 9 == 2 else gold
     if position % 20 == 3:
         return Verdict.FLAGGED
     return gold if position % 10 == 0 else wrong

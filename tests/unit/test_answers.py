@@ -3,11 +3,12 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_mcr.core.answers import Match, offered_letters, read_answer, text_label
@@ -82,11 +83,11 @@ SAYINGS = (
     "The answer is {}.",
     "Answer: {}",
     "I choose {}.",
-    "It is {}.",
+    "I would say {}.",
     '{{"answer": "{}"}}',
     "<think>{}? no.</think>{}",
 )
-CASES = (str, str.lower, str.upper, str.title, str.swapcase)
+CASES: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.title, str.swapcase)
 
 
 def wide(text: str) -> str:
@@ -173,13 +174,10 @@ def test_two_labels_are_no_answer(candidates: tuple[str, ...], form: str, data: 
     assert answer(form.format(*data.draw(st.permutations(candidates))[:2]), candidates) is None
 
 
-sentences = st.lists(
-    st.sampled_from(
-        "not no but , . ; ? : or and the a text audio says hear i it is isn't neither nor answer \" ( ) if so yes".split()
-        + [*VSC, "laughing", "coughs", "sneezed"]
-    ),
-    max_size=14,
-).map(" ".join)
+PIECES = """
+not no but , . ; ? : or and the a text audio says hear i it is isn't neither nor answer " ( ) if so yes laughing coughs
+"""
+sentences = st.lists(st.sampled_from([*PIECES.split(), *VSC]), max_size=14).map(" ".join)
 
 
 @given(sentences, st.permutations(VSC))
@@ -201,15 +199,12 @@ def test_any_open_ended_text_gives_a_match(text: str, gold: str, other: str | No
     assert match.verdict is not Verdict.TEXT or match.answer == other
 
 
-@given(sentences, st.permutations(INVENTED))
-def test_renaming_invented_labels_renames_the_answer(text: str, renamed: list[str]) -> None:
-    spoken = dict(zip(VSC, INVENTED, strict=False))
-    said = " ".join(spoken.get(word, word) for word in text.split(" "))
-    assume(len(INVENTED) == len(renamed))
+@given(st.lists(st.sampled_from([*PIECES.split(), "{0}", "{1}", "{2}"]), max_size=14), st.permutations(INVENTED))
+def test_renaming_invented_labels_renames_the_answer(pieces: list[str], renamed: list[str]) -> None:
+    said = " ".join(pieces)
     names = dict(zip(INVENTED, renamed, strict=True))
-    resaid = " ".join(names.get(word, word) for word in said.split(" "))
-    before = answer(said, INVENTED)
-    assert answer(resaid, tuple(names[c] for c in INVENTED)) == (None if before is None else names[before])
+    before = answer(said.format(*INVENTED), INVENTED)
+    assert answer(said.format(*renamed), tuple(renamed)) == (None if before is None else names[before])
 
 
 @given(st.lists(st.text("abcdefghij", min_size=4, max_size=9), min_size=2, max_size=6, unique_by=key))
@@ -354,7 +349,7 @@ def test_each_form_has_one_meaning_and_is_in_normal_form() -> None:
     counted = Counter(form for family in FAMILIES for form in {f for group in family for f in group})
     assert [form for form, n in counted.items() if n > 1] == []
     for form in [*counted, *OTHER_SENSES]:
-        assert key(" ".join(form)) == form
+        assert key(" ".join(form).replace(" 's", "'s")) == form
     assert len(set(IDIOMS)) == len(IDIOMS)
 
 

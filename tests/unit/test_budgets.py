@@ -15,7 +15,16 @@ def run(verdict: Verdict, count: int, n: int, condition: str = NEUTRAL) -> list[
 
 @pytest.mark.parametrize(
     ("budget", "n", "expected"),
-    [(0.01, 5, 1), (0.01, 100, 1), (0.01, 199, 1), (0.01, 200, 2), (0.05, 20, 1), (0.05, 60, 3), (0.29, 100, 29), (0, 50, 1)],
+    [
+        (0.01, 5, 1),
+        (0.01, 100, 1),
+        (0.01, 199, 1),
+        (0.01, 200, 2),
+        (0.05, 20, 1),
+        (0.05, 60, 3),
+        (0.29, 100, 29),
+        (0, 50, 1),
+    ],
 )
 def test_what_is_allowed(budget: float, n: int, expected: int) -> None:
     assert allowed(budget, n) == expected

@@ -111,7 +111,7 @@ def test_mismatched_rows_play_clips_that_the_text_is_not_about(pool: list[Clip])
 
 def test_the_processor_is_the_real_one(processor: Any, tmp_path: Path) -> None:
     processor.save_pretrained(tmp_path)
-    loaded = AutoProcessor.from_pretrained(tmp_path)
+    loaded = AutoProcessor.from_pretrained(tmp_path)  # type: ignore[no-untyped-call]
     assert isinstance(loaded, Qwen2AudioProcessor)
     assert loaded.feature_extractor.chunk_length == 8
     assert loaded.tokenizer.padding_side == "left"
@@ -178,7 +178,8 @@ def test_training_is_seeded_and_recipes_differ(processor: Any, pool: list[Clip],
     weights = []
     for _ in range(2):
         torch.manual_seed(0)
-        model, lines = build_model(processor), []
+        lines: list[str] = []
+        model = build_model(processor)
         train(model, processor, pool, recipe, TINY, 0, lines.append)
         weights.append(model.lm_head.weight.detach().clone())
         assert any(line.startswith("audio 4/4: loss") for line in lines)

@@ -9,22 +9,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-from scipy import stats
+from hypothesis import given, settings
 
-from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, IRRELEVANT, NEUTRAL, PLACEBO, Outcome, Verdict
+from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, IRRELEVANT, NEUTRAL, PLACEBO, Outcome
 from pytest_mcr.core.metrics import METRICS, Metric, Table, conflict_errors_per_1000, measure
-from tests.unit.outcomes import ERROR, FLAGGED, LABELS, OTHER, RIGHT, TEXT, UNPARSED, listener, planted, rates, runs
+from tests.unit.outcomes import (
+    ERROR,
+    FLAGGED,
+    LABELS,
+    OTHER,
+    RIGHT,
+    TEXT,
+    UNPARSED,
+    listener,
+    number,
+    planted,
+    rates,
+    runs,
+)
 
 TEXTS = (FAITHFUL, ADVERSARIAL, IRRELEVANT)
 HITS = {NEUTRAL: 8, FAITHFUL: 9, ADVERSARIAL: 2, IRRELEVANT: 7}
-
-
-def number(table: Table, metric: str, condition: str | None = None, task: str = "*") -> float:
-    value = table.value(metric, condition, task)
-    assert value is not None, (metric, condition, task)
-    return value
 
 
 def test_closed_forms() -> None:
@@ -52,19 +57,9 @@ def test_closed_forms() -> None:
         for task in ("VSC", "*"):
             assert number(table, metric, condition, task) == pytest.approx(value), (metric, condition)
     row = table.get("tir", ADVERSARIAL, "VSC")
-    assert row is not None and (row.n, row.clusters) == (8, 8)
+    assert row is not None
+    assert (row.n, row.clusters) == (8, 8)
     assert conflict_errors_per_1000(0.05, table) == pytest.approx(1000 * 0.05 * 0.75 * 0.8)
-
-
-def test_caps_of_mrs_and_another_alpha() -> None:
-    outcomes = rates("VSC", {NEUTRAL: 5, ADVERSARIAL: 2, IRRELEVANT: 10}, 10)
-    table = measure(outcomes, mrs_alpha=0.5)
-    assert number(table, "mrs") == pytest.approx(0.5 * 0.4 + 0.5)
-    assert number(table, "mrs_uncapped") == pytest.approx(0.5 * 0.4 + 0.5 * 2)
-    both = measure(rates("VSC", {NEUTRAL: 5, ADVERSARIAL: 6, IRRELEVANT: 10}, 10)).get("mrs")
-    assert both is not None and (both.value, both.high) == (1.0, 1.0) and both.low is not None and both.low < 1
-    nothing = measure(rates("VSC", {NEUTRAL: 0, ADVERSARIAL: 2, IRRELEVANT: 2}, 10)).get("mrs")
-    assert nothing is not None and nothing.value is None and nothing.note == "no right neutral answers"
 
 
 # A second, plain implementation: dictionaries and loops, no arrays.
@@ -117,6 +112,7 @@ def reference(outcomes: Sequence[Outcome], task: str) -> dict[tuple[str, str | N
     return found
 
 
+@settings(deadline=None, max_examples=50)
 @given(runs())
 def test_values_agree_with_the_plain_implementation(outcomes: list[Outcome]) -> None:
     table = measure(outcomes)
@@ -130,6 +126,7 @@ def test_values_agree_with_the_plain_implementation(outcomes: list[Outcome]) -> 
             assert table.value(metric, condition, task) == (None if value is None else pytest.approx(value))
 
 
+@settings(deadline=None, max_examples=50)
 @given(runs(tasks=3))
 def test_every_row_is_well_formed(outcomes: list[Outcome]) -> None:
     table = measure(outcomes)
@@ -140,92 +137,23 @@ def test_every_row_is_well_formed(outcomes: list[Outcome]) -> None:
         spec = METRICS[row.metric]
         assert row.condition in ((*spec.conditions,) if spec.takes_condition else (None,))
         if row.value is None:
-            assert row.note and (row.low, row.high, row.lower95, row.upper95) == (None,) * 4
+            assert row.note
+            assert (row.low, row.high, row.lower95, row.upper95) == (None,) * 4
         elif "bound" not in row.extra:
-            assert row.low is not None and row.high is not None
-            assert row.lower95 is not None and row.upper95 is not None
+            assert row.low is not None
+            assert row.high is not None
+            assert row.lower95 is not None
+            assert row.upper95 is not None
             assert row.low - 1e-9 <= row.lower95 <= row.value + 1e-9
             assert row.value - 1e-9 <= row.upper95 <= row.high + 1e-9
             assert spec.low - 1e-9 <= row.value <= spec.high + 1e-9
-            assert row.n > 0 and row.clusters > 0
+            assert row.n > 0
+            assert row.clusters > 0
         if row.task == "*" and row.metric != "skill" and "bound" not in row.extra:
             parts = [table.where(row.metric, row.condition, task, **row.extra) for task in table.tasks]
             values = [p[0].value if p else None for p in parts]
             whole = [v for v in values if v is not None]
             assert row.value == (pytest.approx(np.mean(whole)) if len(whole) == len(values) else None)
-
-
-@given(runs(tasks=1, samples=12, verdicts=(RIGHT, TEXT, OTHER, FLAGGED)))
-def test_identities(outcomes: list[Outcome]) -> None:
-    """Identities of paired rates; they need every sample under both conditions, so the others are dropped."""
-    whole = {o.sample for o in outcomes if o.condition == NEUTRAL} & {o.sample for o in outcomes if o.condition == ADVERSARIAL}
-    outcomes = [o for o in outcomes if o.sample in whole and o.condition in (NEUTRAL, ADVERSARIAL)]
-    assume(any(right(o) for o in outcomes if o.condition == NEUTRAL))
-    table, verdicts = measure(outcomes), {(o.sample, o.condition): right(o) for o in outcomes}
-    n = len(whole)
-    lost = sum(verdicts[s, NEUTRAL] and not verdicts[s, ADVERSARIAL] for s in whole)
-    won = sum(verdicts[s, ADVERSARIAL] and not verdicts[s, NEUTRAL] for s in whole)
-    neutral, adversarial = (number(table, "accuracy", c) for c in (NEUTRAL, ADVERSARIAL))
-    tir, tir_all, kept = (number(table, m, ADVERSARIAL) for m in ("tir", "tir_all", "normalized_accuracy"))
-    assert neutral - adversarial == pytest.approx((lost - won) / n)
-    assert tir_all <= neutral + 1e-12
-    assert tir == pytest.approx(tir_all / neutral)
-    assert kept >= 1 - tir - 1e-12
-    assert (kept == pytest.approx(1 - tir)) == (won == 0)
-
-
-@given(st.integers(1, 9), st.integers(0, 9), st.integers(0, 9), st.sampled_from((0.0, 0.5, 0.8, 1.0)))
-def test_mrs_is_affine_in_its_ratios(neutral: int, adversarial: int, irrelevant: int, alpha: float) -> None:
-    hits = {NEUTRAL: neutral, ADVERSARIAL: adversarial, IRRELEVANT: irrelevant}
-    table = measure(rates("VSC", hits, 9), mrs_alpha=alpha)
-    adv, irr = (number(table, "normalized_accuracy", c) for c in (ADVERSARIAL, IRRELEVANT))
-    assert number(table, "mrs_uncapped") == pytest.approx(alpha * adv + (1 - alpha) * irr)
-    assert number(table, "mrs") == pytest.approx(alpha * min(1, adv) + (1 - alpha) * min(1, irr))
-    capped, raw = table.get("mrs"), table.get("mrs_uncapped")
-    assert capped is not None and raw is not None and capped.low is not None and raw.low is not None
-    assert capped.low <= raw.low + 1e-9
-
-
-def comparable(table: Table) -> list[tuple[object, ...]]:
-    """Rows without the keys that name labels, rounded: renamed labels are summed in another order."""
-    kept = [r for r in table if "gold" not in r.extra and "text_label" not in r.extra]
-    ends = [(r.value, r.low, r.high, r.lower95, r.upper95) for r in kept]
-    rounded = [tuple(None if x is None else round(x, 9) for x in row) for row in ends]
-    return [(r.task, r.metric, r.condition, *x, r.n, r.clusters, r.note) for r, x in zip(kept, rounded, strict=True)]
-
-
-@settings(max_examples=25)
-@given(runs(), st.permutations(LABELS))
-def test_renaming_the_labels_changes_nothing(outcomes: list[Outcome], names: list[str]) -> None:
-    new: dict[str | None, str | None] = {None: None, **dict(zip(LABELS, names, strict=True))}
-    renamed = [
-        replace(o, gold=new[o.gold] or "", answer=new[o.answer], text_label=new[o.text_label], best=new[o.best])
-        for o in outcomes
-    ]
-    assert comparable(measure(renamed)) == comparable(measure(outcomes))
-
-
-@settings(max_examples=25)
-@given(runs(), st.randoms(use_true_random=False))
-def test_the_order_of_arrival_changes_nothing(outcomes: list[Outcome], random: object) -> None:
-    shuffled = sorted(outcomes, key=lambda _: random.random())  # type: ignore[attr-defined]
-    assert measure(shuffled) == measure(outcomes)
-
-
-@settings(max_examples=25)
-@given(runs(), st.integers(2, 3))
-def test_copies_of_the_clips_do_not_narrow_an_interval(outcomes: list[Outcome], times: int) -> None:
-    copies = [replace(o, sample=f"{o.sample}-{copy}") for o in outcomes for copy in range(times)]
-    once, again = measure(outcomes), measure(copies)
-    for row in once:
-        twin = again.where(row.metric, row.condition, row.task, **row.extra)
-        twin = tuple(r for r in twin if dict(r.extra) == dict(row.extra))
-        if row.value is None or row.low is None or row.high is None:
-            continue
-        assert twin[0].value == pytest.approx(row.value)
-        assert twin[0].low is not None and twin[0].low == pytest.approx(row.low, abs=2e-4, rel=2e-4)
-        if row.high <= 1:  # the last resort of an unbounded ratio is the number of samples
-            assert twin[0].high is not None and twin[0].high >= row.high - 2e-4
 
 
 def test_errors_leave_and_unparsed_and_flagged_stay() -> None:
@@ -247,10 +175,12 @@ def test_unparsed_neutral_answers_are_not_eligible_and_counted() -> None:
     outcomes = [planted(row, NEUTRAL, v) for row, v in enumerate((UNPARSED, OTHER, RIGHT))]
     outcomes += [planted(row, FAITHFUL, RIGHT) for row in range(3)]
     row = measure(outcomes).get("tir", FAITHFUL, "VSC")
-    assert row is not None and (row.value, row.n) == (1.0, 1)
-    assert row.note == "1 unparsed neutral answers are not eligible"
+    assert row is not None
+    assert (row.value, row.n) == (1.0, 1)
+    assert row.note == "1 unparsed neutral answer is not eligible"
     clean = measure(listener(3)).get("tir", FAITHFUL)
-    assert clean is not None and (clean.value, clean.note, clean.vacuous) == (None, "no wrong answers", True)
+    assert clean is not None
+    assert (clean.value, clean.note, clean.vacuous) == (None, "no wrong answers", True)
 
 
 def test_an_absent_condition_gives_no_rows_and_a_missing_task_no_mean() -> None:
@@ -258,7 +188,8 @@ def test_an_absent_condition_gives_no_rows_and_a_missing_task_no_mean() -> None:
     table = measure(outcomes)
     assert table.get("accuracy", ADVERSARIAL, "SER") is None
     row = table.get("tir", ADVERSARIAL)
-    assert row is not None and (row.value, row.note) == (None, "not measured in SER")
+    assert row is not None
+    assert (row.value, row.note) == (None, "not measured in SER")
     alone = measure(rates("AQA", {ADVERSARIAL: 3}, 10))
     assert {r.metric for r in alone}.isdisjoint({"tir", "mrs", "normalized_accuracy", "macro_accuracy"})
     assert alone.conditions == (ADVERSARIAL,)
@@ -267,17 +198,24 @@ def test_an_absent_condition_gives_no_rows_and_a_missing_task_no_mean() -> None:
 
 def test_follow_rates_need_known_text_labels() -> None:
     def table(known: int) -> Table:
-        return measure([planted(r, ADVERSARIAL, TEXT if r < known else OTHER, text_label="sigh" if r < known else None) for r in range(10)])
+        return measure(
+            [
+                planted(r, ADVERSARIAL, TEXT if r < known else OTHER, text_label="sigh" if r < known else None)
+                for r in range(10)
+            ]
+        )
 
     assert number(table(8), "text_follow", ADVERSARIAL) == 1.0
     row = table(7).get("tdr", ADVERSARIAL)
-    assert row is not None and (row.value, row.note) == (None, "text label known for 70 %")
+    assert row is not None
+    assert (row.value, row.note) == (None, "text label known for 70 %")
 
 
 def test_rows_by_gold_and_by_text_label() -> None:
     table = measure(rates("VSC", HITS, 10))
     by_gold = table.where("tir", ADVERSARIAL, "VSC", gold="cough")
-    assert [(r.value, r.n) for r in by_gold] == [(pytest.approx(2 / 3), 3)]  # samples 0, 3, 6 heard; only 0 kept
+    assert [r.n for r in by_gold] == [3]  # samples 0, 3, 6 heard; only 0 kept
+    assert by_gold[0].value == pytest.approx(2 / 3)
     assert table.where("text_follow", ADVERSARIAL, "VSC", text_label="laughter")[0].n == 4
     assert not any("gold" in r.extra for r in table if r.task == "*")
     assert table.where("tir", ADVERSARIAL, "VSC", gold="cough")[0].to_json()["gold"] == "cough"
@@ -286,43 +224,10 @@ def test_rows_by_gold_and_by_text_label() -> None:
 def test_open_ended_tasks_have_no_classes() -> None:
     table = measure([planted(row, NEUTRAL, RIGHT, gold=LABELS[row % 3], closed=False) for row in range(6)])
     row = table.get("balanced_accuracy", NEUTRAL, "VSC")
-    assert row is not None and row.value is None and row.note == "open-ended: no answer classes"
+    assert row is not None
+    assert row.value is None
+    assert row.note == "open-ended: no answer classes"
     assert number(table, "skill", NEUTRAL, "VSC") == 1.0
-
-
-def test_excess_over_the_placebo_is_paired() -> None:
-    outcomes = [planted(row, NEUTRAL, RIGHT) for row in range(20)]
-    outcomes += [planted(row, ADVERSARIAL, TEXT if row < 12 else RIGHT) for row in range(20)]
-    outcomes += [planted(row, PLACEBO, OTHER if row < 2 else RIGHT) for row in range(10)]
-    row = measure(outcomes).get("tir_excess", ADVERSARIAL, "VSC")
-    assert row is not None and row.value == pytest.approx((10 - 2) / 10) and (row.n, row.clusters) == (10, 10)
-
-
-def confident(spec: Sequence[tuple[Verdict, float]]) -> Table:
-    return measure([planted(row, NEUTRAL, verdict, confidence=c) for row, (verdict, c) in enumerate(spec)])
-
-
-def test_confidence_of_right_and_wrong() -> None:
-    spec = [(RIGHT, 0.9)] * 10 + [(OTHER, 0.9)] * 15 + [(OTHER, 0.5)] * 5
-    table = confident(spec)
-    assert number(table, "mean_confidence", NEUTRAL) == pytest.approx((25 * 0.9 + 5 * 0.5) / 30)
-    assert table.where("mean_confidence", NEUTRAL, answers="wrong")[0].value == pytest.approx(0.8)
-    assert number(table, "overconfidence", NEUTRAL) == pytest.approx(15 / 20)
-    assert number(table, "agreement", NEUTRAL) == 1.0
-    few = confident(spec[:-1]).get("overconfidence", NEUTRAL)
-    assert few is not None and (few.value, few.n, few.note) == (None, 19, "fewer than 20 wrong answers")
-    sure = confident(spec[:10]).get("overconfidence", NEUTRAL)
-    assert sure is not None and (sure.value, sure.note, sure.vacuous) == (None, "no wrong answers", True)
-    silent = measure([planted(row, NEUTRAL, OTHER) for row in range(30)]).get("overconfidence", NEUTRAL)
-    assert silent is not None and silent.note == "the model gives no scores"
-
-
-@given(st.lists(st.tuples(st.sampled_from((RIGHT, OTHER)), st.sampled_from((0.2, 0.5, 0.7, 0.9))), min_size=2, max_size=30))
-def test_auroc_is_mann_whitney(spec: list[tuple[Verdict, float]]) -> None:
-    rights, wrongs = ([c for v, c in spec if v == side] for side in (RIGHT, OTHER))
-    assume(rights and wrongs)
-    expected = stats.mannwhitneyu(rights, wrongs).statistic / (len(rights) * len(wrongs))
-    assert number(confident(spec), "auroc", NEUTRAL) == pytest.approx(expected)
 
 
 def test_a_case_is_reported_once() -> None:
@@ -332,22 +237,6 @@ def test_a_case_is_reported_once() -> None:
     with pytest.raises(ValueError, match="two golds or clusters"):
         measure([once, planted(0, ADVERSARIAL, RIGHT, cluster="another")])
     measure([once, planted(0, ADVERSARIAL, ERROR, cluster="path-of-an-undecodable-clip")])
-
-
-def test_the_true_mrs_is_covered() -> None:
-    """Capped on one side, near the edge: adversarial .9 of what is heard, irrelevant as good as neutral."""
-    rng = np.random.default_rng(11)
-    truth, inside, above = 0.8 * 0.9 + 0.2, 0, 0
-    for _ in range(60):
-        heard = rng.random(80) < 0.9
-        columns = {NEUTRAL: heard, ADVERSARIAL: heard & (rng.random(80) < 0.9), IRRELEVANT: rng.random(80) < 0.9}
-        row = measure(
-            [planted(r, c, RIGHT if hit else OTHER) for c, hits in columns.items() for r, hit in enumerate(hits)]
-        ).get("mrs")
-        assert row is not None and row.low is not None and row.high is not None and row.lower95 is not None
-        inside += row.low <= truth <= row.high
-        above += row.lower95 <= truth
-    assert inside >= 56 and above >= 56
 
 
 def test_twelve_thousand_cases_take_less_than_three_seconds() -> None:
@@ -370,6 +259,7 @@ def test_metric_rows_are_json() -> None:
     assert row.to_json() == {
         "task": "AQA", "condition": "neutral", "metric": "accuracy", "value": 0.5, "low": 0.2, "high": 0.8, "n": 10,
     }  # fmt: skip
-    assert replace(row, note="few", extra={"gold": "yes"}).to_json() | {"note": "few", "gold": "yes"} == replace(
-        row, note="few", extra={"gold": "yes"}
-    ).to_json()
+    assert (
+        replace(row, note="few", extra={"gold": "yes"}).to_json() | {"note": "few", "gold": "yes"}
+        == replace(row, note="few", extra={"gold": "yes"}).to_json()
+    )

@@ -32,7 +32,11 @@ def outcomes() -> list[Outcome]:
                     gold=row["y_a"],
                     text_label=row["y_t"] if condition == ADVERSARIAL else None,
                     answer=answer,
-                    verdict=Verdict.AUDIO if margin > 0 else Verdict.TEXT if condition == ADVERSARIAL else Verdict.OTHER,
+                    verdict=Verdict.AUDIO
+                    if margin > 0
+                    else Verdict.TEXT
+                    if condition == ADVERSARIAL
+                    else Verdict.OTHER,
                     confidence=float(expit(abs(margin))),
                     best=answer,
                     k=2,
@@ -66,8 +70,10 @@ def row(table: Table, metric: str, condition: str | None) -> Metric:
 )
 def test_counts_and_intervals(table: Table, metric: str, condition: str, hits: int, n: int) -> None:
     found = row(table, metric, condition)
-    assert found.value is not None and found.n == n
-    assert round(found.value * n) == hits and found.value == pytest.approx(hits / n)
+    assert found.value is not None
+    assert found.n == n
+    assert round(found.value * n) == hits
+    assert found.value == pytest.approx(hits / n)
     plain = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")  # one case a clip: nearly the same interval
     assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.01)
 
@@ -81,10 +87,14 @@ def test_wrong_neutral_answers_are_too_few_to_speak_of_overconfidence(table: Tab
 
 def test_it_hears_and_the_text_decides(table: Table) -> None:
     heard = hearing_test(outcomes())["AQA"]
-    assert heard.shown and heard.p is not None and heard.p < 0.001
+    assert heard.shown
+    assert heard.p is not None
+    assert heard.p < 0.001
     assert row(table, "tir", ADVERSARIAL).note is None
     assert row(table, "normalized_accuracy", ADVERSARIAL).value == pytest.approx(3 / 57)
     shown = {s.name: s for s in signatures(table)}
-    assert shown["collapse"].value == pytest.approx(1 - 3 / 57) and not shown["collapse"].shown
-    assert shown["text flips"].value == pytest.approx(54 / 57) and not shown["text flips"].shown
+    assert shown["collapse"].value == pytest.approx(1 - 3 / 57)
+    assert not shown["collapse"].shown
+    assert shown["text flips"].value == pytest.approx(54 / 57)
+    assert not shown["text flips"].shown
     assert shown["overconfident"].shown

@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_made_is_named_in_one_line(record: RunRecord, tm
 
 def test_a_folder_called_results_json_is_not_ours_to_replace(record: RunRecord, tmp_path: Path) -> None:
     (tmp_path / "results.json").mkdir()
-    with pytest.raises(OptionError, match="results.json"):
+    with pytest.raises(OptionError, match=r"cannot write .*results\.json"):
         write_results(record, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
@@ -133,7 +133,7 @@ def test_latest_is_a_relative_link_and_follows_a_moved_tree(tmp_path: Path) -> N
     (home / "runs" / "one").mkdir(parents=True)
     (home / "runs" / "one" / "results.json").write_text("1")
     point_latest(home, home / "runs" / "one")
-    assert Path(os.readlink(home / "latest")) == Path("runs/one")
+    assert (home / "latest").readlink() == Path("runs/one")
     home.rename(moved)
     assert (moved / "latest" / "results.json").read_text() == "1"
 

@@ -1,8 +1,14 @@
 """Fixtures shared by the unit and the plugin tests."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadline: these machines are shared. The same examples in every run of the integration, new ones at a desk.
+settings.register_profile("tests", deadline=None, print_blob=True, derandomize="CI" in os.environ)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

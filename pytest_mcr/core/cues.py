@@ -113,7 +113,7 @@ CONDITIONALS: Final = vocabulary(
 UNSETTLED: Final = vocabulary(
     "either between supposed supposedly alleged allegedly options choices candidates example instance e.g",
     "initially previously formerly originally mixture mix combination blend pretending imitating imitation fake",
-    "expected almost nearly possibilities alternatives labels categories such choosing",
+    "expected expecting expect almost nearly possibilities alternatives labels categories such choosing",
 )
 UNSETTLED_PAIRS: Final = {"at": "first", "first": "thought", "one": "of", "so": "called", "e": "g", "choose": "from"}
 ALTERNATIVES: Final = vocabulary("or / | vs versus")
@@ -147,6 +147,7 @@ SPEAKING: Final = vocabulary(
     "says say said saying states stated claims claimed claiming mentions mentioned mentioning writes wrote reads",
     "quoted describes described",
 )
+WRITING: Final = vocabulary("writes wrote describes described quoted")
 OWN_VOICE: Final = vocabulary("i we me us you to would could might can one let answer")
 DEVICES: Final = AUDIO_NOUNS - {"speaker", "voice"}
 INSIDE: Final = vocabulary("in on of from throughout")

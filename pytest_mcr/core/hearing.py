@@ -48,9 +48,10 @@ class Hearing:
 def hearing_test(outcomes: Sequence[Outcome], *, seed: int = 0, permutations: int = PERMUTATIONS) -> dict[str, Hearing]:
     """Test each task; the result does not depend on the order of the outcomes.
 
-    Gold moves by clip: the clips are put in a random order, each clip's gold answers stay together and in their order,
-    and the whole sequence is laid against the answers. Clips of equally many samples so exchange their gold as blocks;
-    unequal ones may straddle. ``p = (1 + #{permuted accuracy >= accuracy}) / (1 + permutations)`` (Phipson and Smyth,
+    Gold moves by clip: the clips are put in a random order, each clip's gold answers stay together in a random order of
+    their own, and the whole sequence is laid against the answers. Clips of equally many samples so exchange their gold
+    as blocks; unequal ones may straddle. (The order within a clip is random because a file may ask every clip one yes
+    and one no question: with a fixed order no exchange of clips would change anything.) ``p = (1 + #{permuted accuracy >= accuracy}) / (1 + permutations)`` (Phipson and Smyth,
     Stat. Appl. Genet. Mol. Biol. 9, 2010), hearing is shown when p < `LEVEL`.
 
     Args:
@@ -93,8 +94,11 @@ def _permuted_hits(
     counts: list[np.ndarray] = []
     block = max(1, _BLOCK // len(gold))
     for start in range(0, permutations, block):
-        keys = rng.random((min(block, permutations - start), int(clusters.max()) + 1))
-        order = np.argsort(keys[:, clusters], axis=1, kind="stable")
+        rounds = min(block, permutations - start)
+        keys = rng.random((rounds, int(clusters.max()) + 1))
+        within = rng.permuted(np.tile(np.arange(len(gold)), (rounds, 1)), axis=1)
+        by_clip = np.argsort(np.take_along_axis(keys, clusters[within], axis=1), axis=1, kind="stable")
+        order = np.take_along_axis(within, by_clip, axis=1)
         counts.append((gold[order] == answer).sum(1))
     return np.concatenate(counts)
 

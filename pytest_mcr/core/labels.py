@@ -10,9 +10,9 @@ from typing import Final
 from pytest_mcr.core.lexicon import (
     FAMILIES,
     IDIOMS,
+    NARROW,
     OTHER_SENSES,
     PLACES,
-    SOURCES,
     Form,
     inflections,
     phrase_inflections,
@@ -112,16 +112,15 @@ def _spoken(index: int, keys: Sequence[Form]) -> tuple[Form, ...]:
     if place is None:
         return phrase_inflections(keys[index])
     family, group = place
-    groups = [tuple(f for f in g if _names_more(f, keys[index])) for g in FAMILIES[family]]
+    groups = [tuple(f for f in g if _suits(f, keys[index])) for g in FAMILIES[family]]
     others = [PLACES[k] for i, k in enumerate(keys) if i != index and k in PLACES]
     if all(f != family for f, _ in others):
         return tuple(form for g in groups for form in g)
     return groups[group] if place not in others else ()
 
 
-def _names_more(form: Form, label: Form) -> bool:
-    """Whether a form stands for a label: the bare name of a source does only for a label that names the source too."""
-    return form not in SOURCES or form[0].rstrip("s") in label
+def _suits(form: Form, label: Form) -> bool:
+    return form not in NARROW or NARROW[form] in label
 
 
 def _hiding(keys: Sequence[Form], owners: Mapping[Form, int | None]) -> Iterator[Form]:

@@ -7,6 +7,8 @@ words. A form that could stand for two candidates stands for none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from pytest_mcr.core.words import vocabulary
@@ -18,20 +20,23 @@ laughter, ~laugh, laugher, laughters | ~chuckle | ~giggle | ~cackle | ~guffaw | 
 cough, ~cough, coughs | person cough, person coughing
 sneeze, ~sneeze, achoo, atchoo | person sneeze, person sneezing
 sigh, ~sigh
-sniff, ~sniff | ~sniffle
+sniff, ~sniff | ~sniffle | ~snuffle
 throat clearing, clearing throat, clearing of throat, clearing of the throat, throat clear, throat clears, throat
 ... cleared, clears throat, clears their throat, clears his throat, clears her throat, clears the throat, clears a
 ... throat, clears one 's throat, clear throat, clear their throat, cleared their throat, cleared his throat, cleared
 ... her throat, clearing their throat, clearing his throat, clearing her throat, clearing a throat, clearing the
-... throat, clearing one 's throat, throat being cleared, throat is being cleared, throat is cleared, throatclearing
-angry, anger, angered, angrily | furious, fury, furiously | enraged, outraged | irate
-sad, sadness, sadly | sorrow, sorrowful, sorrowfully | mournful | grief, grieving
-happy, happiness, happily | joy, joyful, joyfully, joyous | cheerful, cheerfully, cheerfulness | delighted |
-... gleeful, glee
-neutral, neutrally, neutrality, emotionless, unemotional, no emotion, without emotion | calm, calmly, calmness
+... throat, clearing one 's throat, throat being cleared, throat is being cleared, throat is cleared, throatclearing,
+... cleared throat | ~harrumph
+angry, anger, angered, angrily | furious, fury, furiously | enraged, rage, outraged | irate | livid | wrath, wrathful
+sad, sadness, sadly | sorrow, sorrowful, sorrowfully | mournful | grief, grieving | gloomy, gloom, gloomily | miserable,
+... misery, miserably | melancholy, melancholic | dejected, dejection | despondent | heartbroken
+happy, happiness, happily | joy, joyful, joyfully, joyous | cheerful, cheerfully, cheerfulness, cheery
+... | delighted, delight | gleeful, glee | elated, elation | gladness
+neutral, neutrally, neutrality, emotionless, unemotional, no emotion, without emotion | calm, calmly, calmness,
+... relaxed, peaceful, peacefully, serene, serenity, tranquil
 fear, fearful, fearfully, fears | afraid | scared | frightened | terrified, terror
 disgust, disgusted, disgustedly | revulsion, revolted | repulsed
-surprise, surprised, surprises, surprisedly | astonished, astonishment | amazed, amazement
+surprise, surprised, surprises, surprisedly | astonished, astonishment | amazed, amazement | startled
 excited, excitement, excitedly
 bored, boredom
 frustrated, frustration
@@ -192,7 +197,11 @@ FAMILIES: Final = _parse(_FAMILIES) + tuple((((word,), (str(n),)),) for n, word 
 NUMBERS: Final = frozenset(_NUMBERS) | frozenset(map(str, range(len(_NUMBERS))))
 OTHER_SENSES: Final = _phrases(_OTHER_SENSES)
 IDIOMS: Final = _phrases(_IDIOMS)
-SOURCES: Final[frozenset[Form]] = frozenset((word,) for word in vocabulary("dog dogs cat cats clock fire sea ocean"))
-"""Sources of sound whose bare name says little of the sound."""
+NARROW: Final[Mapping[Form, str]] = MappingProxyType(
+    {(word,): word for word in ("dog", "cat", "clock", "fire", "sea", "ocean")}
+    | {("dogs",): "dog", ("cats",): "cat"}
+    | {(word,): "calm" for word in ("relaxed", "peaceful", "peacefully", "serene", "serenity", "tranquil")}
+)
+"""Forms that stand only for a label holding a certain word: "dog" for "Dog bark" but not for "Barking"."""
 PLACES: Final = {form: (f, g) for f, family in enumerate(FAMILIES) for g, group in enumerate(family) for form in group}
 """Where a form stands in the table: family and group."""

@@ -72,7 +72,7 @@ def _mrs(panel: Panel, alpha: float) -> tuple[Estimate, Estimate]:
     if raw.value is None or raw.limits is None:
         return raw, raw
     rights = float((heard * among).sum())
-    # The step of an adversarial answer, or of an irrelevant one where the adversarial ratio is capped or weighs nothing.
+    # The step of an adversarial answer; of an irrelevant one where the adversarial ratio is capped or weighs nothing.
     step = (alpha if alpha and float((adv * among).sum()) < rights else beta) / rights or None
     uncapped = replace(raw, step=step)
     whole = Limits(1.0, 1.0, 1.0, 1.0)

@@ -75,7 +75,7 @@ def _own_clause(fold: Sequence[str], i: int, *, wide: bool) -> bool:
 def _cue(fold: Sequence[str], i: int, state: str, *, cites_text: bool) -> str:
     if fold[i] in cues.TEXT_NOUNS:
         return _text_cue(fold, i) if cites_text else ""
-    if not cites_text and not cues.TEXT_NOUNS.isdisjoint(fold[max(0, i - 3) : i]):
+    if not cites_text and (fold[i] in cues.WRITING or not cues.TEXT_NOUNS.isdisjoint(fold[max(0, i - 3) : i])):
         return ""
     if not state and fold[i] in cues.SPEAKING and not _is_own_voice(fold, i):
         return "speech"

@@ -41,12 +41,12 @@ class Scene:
 
 
 def _idioms(fold: Sequence[str]) -> frozenset[int]:
-    text = " ".join(fold)
+    text = f" {' '.join(fold)} "
     found: set[int] = set()
     for idiom in cues.IDIOMS:
-        at = text.find(idiom) if idiom in text else -1
+        at = text.find(f" {idiom} ")
         while at >= 0:
             first = text.count(" ", 0, at)
             found.update(range(first, first + idiom.count(" ") + 1))
-            at = text.find(idiom, at + 1)
+            at = text.find(f" {idiom} ", at + 1)
     return frozenset(found)

@@ -39,7 +39,7 @@ def data_card(
     clips = (
         f"a quarter of a second of noise (16-bit WAV, {RATE} Hz, mono): for measuring speed, nothing can be heard"
         if plain
-        else f"Ogg Vorbis, {RATE} Hz, mono, {SHORTEST:.0f} to {LONGEST:.0f} s, with background noise at 12 to 36 dB "
+        else f"Ogg Vorbis, {RATE} Hz, mono, {SHORTEST:.0f} to {LONGEST:.0f} s, with background noise at 15 to 38 dB "
         "and, in half of them, a small room"
     )
     words = "words that the lab model's training never uses" if unseen else "words that training uses too"

@@ -137,7 +137,7 @@ def finish(draw: Draw, signal: Signal) -> NDArray[np.float32]:
     """
     wet = reverberate(draw, signal) if draw.rng.random() < 0.5 else signal
     power = float(np.sqrt(np.mean(wet**2)))
-    noisy = wet + background(draw, len(wet)) * power * 10 ** (-draw.uniform(12.0, 36.0) / 20)
+    noisy = wet + background(draw, len(wet)) * power * 10 ** (-draw.uniform(15.0, 38.0) / 20)
     return (noisy / np.abs(noisy).max() * draw.uniform(0.2, 0.95)).astype(np.float32)
 
 

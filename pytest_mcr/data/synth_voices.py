@@ -33,6 +33,7 @@ class Manner:
         tremor: depth of a fast tremor of the pitch.
         rough: depth of a rough amplitude modulation.
         gap: share of a syllable's time that is silent.
+        bark: seconds in which a syllable dies away after a hard onset; 0 for a soft hump.
     """
 
     pitch: tuple[float, float]
@@ -43,15 +44,16 @@ class Manner:
     tremor: float
     rough: float
     gap: tuple[float, float]
+    bark: float
 
 
 MANNERS: Final[Mapping[str, Manner]] = MappingProxyType(
     {
-        "angry": Manner((1.15, 1.4), (-0.7, -0.45), (4.6, 5.6), (0.3, 0.5), (0.0, 0.1), 0.0, 0.8, (0.25, 0.4)),
-        "calm": Manner((0.95, 1.1), (-0.06, 0.06), (2.8, 3.5), (1.0, 1.2), (0.05, 0.15), 0.0, 0.0, (0.1, 0.2)),
-        "fearful": Manner((1.8, 2.2), (-0.05, 0.1), (5.8, 7.0), (0.8, 1.0), (0.35, 0.55), 0.09, 0.0, (0.15, 0.3)),
-        "happy": Manner((1.45, 1.75), (0.5, 0.8), (3.8, 4.6), (0.5, 0.7), (0.0, 0.1), 0.0, 0.0, (0.1, 0.25)),
-        "sad": Manner((0.75, 0.88), (-0.4, -0.25), (1.3, 1.9), (1.4, 1.7), (0.25, 0.45), 0.0, 0.0, (0.3, 0.45)),
+        "angry": Manner((1.05, 1.25), (-0.8, -0.5), (4.8, 5.8), (0.3, 0.5), (0.1, 0.2), 0.0, 0.8, (0.25, 0.4), 0.06),
+        "calm": Manner((0.95, 1.1), (-0.06, 0.06), (2.8, 3.5), (1.0, 1.2), (0.05, 0.15), 0.0, 0.0, (0.1, 0.2), 0.0),
+        "fearful": Manner((2.0, 2.4), (-0.05, 0.1), (6.0, 7.2), (0.8, 1.0), (0.35, 0.55), 0.09, 0.0, (0.15, 0.3), 0.0),
+        "happy": Manner((1.5, 1.8), (0.55, 0.9), (3.5, 4.2), (0.5, 0.7), (0.0, 0.05), 0.0, 0.0, (0.1, 0.2), 0.0),
+        "sad": Manner((0.75, 0.88), (-0.4, -0.25), (1.3, 1.9), (1.4, 1.7), (0.25, 0.45), 0.0, 0.0, (0.3, 0.45), 0.0),
     }
 )
 
@@ -80,7 +82,8 @@ def speak(manner: Manner, draw: Draw, n: int) -> Signal:
         formants = VOWELS[draw.count(0, len(VOWELS) - 1)]
         voice = tone(hertz, vowel(base, formants, tilt))
         voice = voice / (voice.std() + 1e-9) * (1 + manner.rough * np.sin(2 * np.pi * rough_rate * time))
-        syllable = (voice * (1 - breath) + band_noise(draw, size, 600.0, 5500.0) * breath) * swell(size, 0.6)
+        syllable = voice * (1 - breath) + band_noise(draw, size, 600.0, 5500.0) * breath
+        syllable *= pulse(size, 0.005, manner.bark) if manner.bark else swell(size, 0.6)
         place(signal, syllable * draw.uniform(0.7, 1.0), second)
         second += length
         if draw.rng.random() < 0.12:

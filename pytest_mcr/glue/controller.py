@@ -35,7 +35,9 @@ class Controller:
         self.suite = suite
         self.started = time.perf_counter()
         self.selected: list[tuple[str, str]] | None = None
+        self.tests = 0  # selected tests, the user's own included
         self.interrupted: str | None = None
+        self.at_failure = False  # ended by -x or --maxfail
         self.finished = False
 
     def pytest_report_header(self) -> list[str]:
@@ -58,6 +60,7 @@ class Controller:
         if self.selected is None:
             ours = next((node_id for node_id in node_ids if case_in(node_id)), None)
             self.suite = self.suite if ours is None else ours.partition("::")[0]
+            self.tests = len(node_ids)
             self.selected = list(dict.fromkeys(case for node_id in node_ids if (case := case_in(node_id))))
 
     # --- what arrived ------------------------------------------------------------------------------------------
@@ -102,18 +105,23 @@ class Controller:
             raise
         if not options.is_collect_only(self.config):
             self._conclude()
-            reports = list(gate_reports(self.conclusion.record, self.suite))
-            terminal = self.config.pluginmanager.getplugin("terminalreporter")
-            if terminal is not None:
-                terminal.ensure_newline()  # the cases' last line is full
+            reports = list(gate_reports(self.conclusion.record, self.suite)) if self.tests else []
+            self._end_line()
             session.testscollected += sum(report.when == "call" for report in reports)  # keeps progress below 100 %
             for report in reports:
                 self.config.hook.pytest_runtest_logreport(report=report)
         return result
 
+    def _end_line(self) -> None:
+        """The cases' last line is full: gates begin a new one."""
+        if self.config.pluginmanager.hasplugin("terminalreporter"):
+            writer = self.config.get_terminal_writer()
+            if writer.width_of_current_line:
+                writer.line()
+
     def _why(self, session: pytest.Session, error: BaseException) -> str:
-        if isinstance(error, session.Failed):
-            return f"stopped early: {error}"
+        # pytest raises Failed for -x, the xdist controller Interrupted with the same words.
+        self.at_failure = isinstance(error, session.Failed) or str(error).startswith("stopping after")
         return str(error) or "interrupted (Ctrl-C)"
 
     def _conclude(self) -> None:
@@ -135,7 +143,8 @@ class Controller:
             self._conclude()
             junit_property(self.config, self.conclusion.record)
             self.conclusion.write()
-            session.exitstatus = self.conclusion.exit_code(int(session.exitstatus))
+            status = pytest.ExitCode.TESTS_FAILED if self.at_failure else session.exitstatus
+            session.exitstatus = self.conclusion.exit_code(int(status))
         code = session.exitstatus
         result = yield
         session.exitstatus = code
@@ -143,7 +152,9 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what was concluded; decides nothing."""
-        if self.finished:
+        if self.finished and not self.tests:
+            terminalreporter.write_line("mcr: no case was selected, so nothing was measured (-k, -m, --lf, ids or paths)")
+        elif self.finished:
             from pytest_mcr.report.terminal import summary  # rich is imported only to print
 
             writer = self.config.get_terminal_writer()

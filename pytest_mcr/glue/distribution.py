@@ -60,18 +60,16 @@ class ChunkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
         node.send_runtest_some([self._index_of[name] for name, completed in unit.items() if not completed])
 
     def remove_node(self, node: Any) -> str | None:
-        """Give a dead worker's tests to others, without the one it died on: that would kill them too."""
+        """Give a dead worker's chunks to others, but not the one it died in: that would kill them, too."""
         workload = self.assigned_work.pop(node)
-        pending = [(scope, name) for scope, unit in workload.items() for name, done in unit.items() if not done]
-        if not pending:
+        unfinished = {scope: unit for scope, unit in workload.items() if not all(unit.values())}
+        if not unfinished:
             return None
-        scope, crashed = pending[0]
-        crashed = str(crashed)
-        workload[scope][crashed] = True
-        self.workqueue.update({scope: unit for scope, unit in workload.items() if not all(unit.values())})
+        deadly = unfinished.pop(next(iter(unfinished)))
+        self.workqueue.update(unfinished)
         for other in self.assigned_work:
             self._reschedule(other)
-        return crashed
+        return next(str(name) for name, done in deadly.items() if not done)
 
 
 class Distribution:

@@ -47,11 +47,11 @@ def distance_sentence(result: GateResult, table: Table) -> str:
 
 
 def clips_sentence(result: GateResult, table: Table) -> str:
-    """How many clips' answers would have to change, of how many."""
+    """How many clips would have to change, of how many; answers, where a clip gave several."""
     row = row_of(result, table)
     if result.distance is None or row is None:
         return ""
-    return f": {result.distance} of {count(row.n, 'clip')} would have to change"
+    return f": {result.distance} of {count(row.n, 'clip' if row.n == row.clusters else 'answer')} would have to change"
 
 
 def gate_remark(result: GateResult, table: Table) -> str:

@@ -176,7 +176,7 @@ def hearing_lines(record: RunRecord) -> list[str]:
         if hearing.p is not None:
             right, shuffled = figure(hearing.accuracy), figure(hearing.expected)
             why = f"accuracy {right}, shuffled clips {shuffled} (n {hearing.n}, p {hearing.p:.2g})"
-        lines.append(f"{task} {'shown' if hearing.shown else 'NOT SHOWN'}: {why}")
+        lines.append(f"{task} {'shown' if hearing.shown else NOT_SHOWN}: {why}")
     return lines
 
 

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from pytest_mcr.core.case import ADVERSARIAL, PLACEBO
+from pytest_mcr.core.case import ADVERSARIAL, IRRELEVANT, PLACEBO
 from pytest_mcr.core.gates import FAIL, INVALID, PASS, UNDECIDED
 from pytest_mcr.core.hearing import NOT_SHOWN
 from pytest_mcr.core.metrics import OVERALL, Metric, Table
@@ -143,7 +143,9 @@ def remarks(table: Table, task: str) -> list[str]:
         above = f"; TIR above it {cell(excess)}" if excess is not None and excess.value is not None else ""
         lines.append(f"TIR floor (placebo, n {floor.n}) {cell(floor)}{above}")
     for label, metric in NUMBERS:
-        measured = [row for condition in table.conditions if (row := table.get(metric, condition, task)) is not None]
+        # That an irrelevant text supports no label is no news.
+        wanted = [c for c in table.conditions if (metric, c) != ("text_follow", IRRELEVANT)]
+        measured = [row for condition in wanted if (row := table.get(metric, condition, task)) is not None]
         reasons: dict[str, list[str]] = {}
         for row in measured:
             reasons.setdefault(own_note(row), []).append(str(row.condition))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pytest_mcr.core.budgets import check_budgets
-from pytest_mcr.core.case import Case, Verdict
+from pytest_mcr.core.case import PLACEBO, Case, Verdict
 from pytest_mcr.core.gates import NOT_JUDGED, Gate, GateResult, judge_gates
 from pytest_mcr.core.hearing import Hearing, annotate, hearing_test
 from pytest_mcr.core.metrics import Table, measure
@@ -91,7 +91,7 @@ def judge(
         results = judge_gates(gates, table, hearing=hearing, least_clusters=least)
     invalid = untrusted + [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict == "invalid"]
     failed = [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict in ("fail", "undecided")]
-    errors = sum(outcome.verdict is Verdict.ERROR for outcome in outcomes)
+    errors = sum(outcome.verdict is Verdict.ERROR and outcome.condition != PLACEBO for outcome in outcomes)
     if errors:
         failed.append(f"{errors} case{'s' * (errors > 1)} had an error")
     verdict = "invalid" if invalid else "partial" if partial else "fail" if failed else "pass"

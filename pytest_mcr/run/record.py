@@ -24,7 +24,6 @@ class RunRecord:
         clusters: number of different clips (or split groups) behind the numbers.
         examples: the clips to listen to first.
         out: folder with ``results.json`` and ``cases.jsonl``, None when nothing was written.
-        suite: path of the benchmark's test file as pytest names it, for commands that rerun cases.
     """
 
     judgement: Judgement

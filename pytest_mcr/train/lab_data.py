@@ -15,16 +15,17 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from pytest_mcr.core.case import FAITHFUL, NEUTRAL, PLACEBO, Sample
+from pytest_mcr.core.case import FAITHFUL, IRRELEVANT, NEUTRAL, PLACEBO, Sample
 from pytest_mcr.core.prompts import DISCRETION, PAPER, Template, render
-from pytest_mcr.data.synth import RATE, Generator, Split, clip
+from pytest_mcr.data.build import generators
+from pytest_mcr.data.names import WORDS
+from pytest_mcr.data.synth import RATE, clip
 from pytest_mcr.data.synth_events import EVENTS
-from pytest_mcr.data.synth_voices import PROSODY, VOCAL
 from pytest_mcr.data.texts import LABELS, Writer
 from pytest_mcr.train.lab_templates import WORDINGS
 
-NAMING: Final = "NAMING"
-"""A training task without a benchmark: which event is heard? It teaches the tower the events that AQA asks about."""
+GLUE: Final = "\x1f"
+"""Holds the words of a name together while a text is muddled."""
 
 NAMING_QUESTIONS: Final = (
     "Which sound is in this recording?",
@@ -32,7 +33,13 @@ NAMING_QUESTIONS: Final = (
     "What do you hear in the clip?",
     "Name the sound.",
 )
-SHARES: Final = {"AQA": 0.42, "SER": 0.2, "VSC": 0.2, NAMING: 0.18}
+"""A training task without a benchmark: it teaches the tower the events that AQA asks about."""
+
+SHARES: Final = {"AQA": 0.5, "SER": 0.25, "VSC": 0.25}
+"""Of the clips that are asked about."""
+
+NAMED: Final = 0.2
+"""Share of the questions about events that ask for the event's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +69,6 @@ def vorbis(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return decoded
 
 
-def generators(task: str, holds: Sequence[str]) -> list[Generator]:
-    """The sound generators of a clip that holds these events or this label."""
-    bank = {"AQA": EVENTS, "SER": PROSODY, "VSC": VOCAL}[task]
-    return [bank[name] for name in holds]
-
-
 def make_pool(extractor: Any, size: int, seed: int) -> list[Clip]:
     """Synthesise `size` training clips (half of them events) and extract their features.
 
@@ -81,7 +82,7 @@ def make_pool(extractor: Any, size: int, seed: int) -> list[Clip]:
     for number in range(size):
         task = ("AQA", "SER", "AQA", "VSC")[number % 4]
         if task == "AQA":
-            holds = tuple(str(name) for name in rng.choice(list(EVENTS), 1 + (rng.random() < 0.4), replace=False))
+            holds = draw_events(rng)
         else:
             holds = (LABELS[task][(number // 4) % len(LABELS[task])],)
         samples = vorbis(clip((seed, 2, number), generators(task, holds), "train"))
@@ -97,87 +98,105 @@ class Rows:
         self.rng = np.random.default_rng([seed, 3])
         self.writer = Writer(self.rng, "train")
         self.by_task = {task: [clip for clip in pool if clip.task == task] for task in LABELS}
-        self.by_task[NAMING] = [clip for clip in self.by_task["AQA"] if len(clip.holds) == 1]
 
-    def heard(self, described: float, remarked: float) -> Row:
-        """A row with audio.
+    def heard(self, asks: int, described: float, remarked: float) -> list[Row]:
+        """Rows about one clip: as many questions as `asks`, each as if it were the only one.
 
         Args:
+            asks: number of rows.
             described: probability of a true description beside the clip.
             remarked: probability of an unrelated remark beside it.
         """
-        task = self._task()
-        clips = self.by_task[task]
-        heard = clips[int(self.rng.integers(len(clips)))]
-        chance = self.rng.random()
-        kind = FAITHFUL if chance < described else "irrelevant" if chance < described + remarked else NEUTRAL
-        return self._row(task, heard.holds, kind, heard)
+        heard = self._clip(self._task())
+        kinds = self.rng.choice(
+            [FAITHFUL, IRRELEVANT, NEUTRAL], asks, p=[described, remarked, 1 - described - remarked]
+        )
+        return [self._row(heard.task, heard.holds, str(kind), heard) for kind in kinds]
 
-    def read(self, mismatched: bool = False) -> Row:
+    def read(self, mismatched: bool = False) -> list[Row]:
         """A row whose answer is in its text: without audio, or (a control) with a clip that the text is not about."""
         task = self._task()
-        if task in ("AQA", NAMING):
-            holds = tuple(
-                str(name) for name in self.rng.choice(list(EVENTS), 1 + (self.rng.random() < 0.4), replace=False)
-            )
-            holds = holds[:1] if task == NAMING else holds
-        else:
-            holds = (self.writer.pick(LABELS[task]),)
-        other = None
-        if mismatched:
-            clips = self.by_task[task]
-            other = clips[int(self.rng.integers(len(clips)))]
-        return self._row(task, holds, FAITHFUL, other)
+        holds = draw_events(self.rng) if task == "AQA" else (self.writer.pick(LABELS[task]),)
+        return [self._row(task, holds, FAITHFUL, self._clip(task) if mismatched else None)]
 
     def _task(self) -> str:
         return str(self.rng.choice(list(SHARES), p=list(SHARES.values())))
 
+    def _clip(self, task: str) -> Clip:
+        clips = self.by_task[task]
+        return clips[int(self.rng.integers(len(clips)))]
+
     def _row(self, task: str, holds: tuple[str, ...], kind: str, heard: Clip | None) -> Row:
-        writer, event, other = self.writer, None, None
-        if task == "AQA":
-            label = writer.pick(LABELS[task])
-            absent = [name for name in EVENTS if name not in holds]
-            event = writer.pick(holds if label == "yes" else absent)
-            other = None if label == "yes" else writer.pick(holds)
+        writer, event, instead = self.writer, None, None
+        question, options = writer.pick(NAMING_QUESTIONS), tuple(EVENTS)
+        label = support = holds[0]
+        if task == "AQA" and len(holds) == 1 and self.rng.random() < NAMED:
+            event, support = label, "yes"
         else:
-            label = holds[0]
-        if task == NAMING:
-            question, described, options = writer.pick(NAMING_QUESTIONS), ("AQA", "yes", label), tuple(EVENTS)
-        else:
-            question, described, options = writer.question(task, event), (task, label, event), LABELS[task]
+            if task == "AQA":
+                label = support = writer.pick(LABELS[task])
+                event = writer.pick(holds if label == "yes" else [name for name in EVENTS if name not in holds])
+                instead = writer.pick(holds) if label == "no" else None
+            question, options = writer.question(task, event), LABELS[task]
         text = ""
         if kind == FAITHFUL:
-            text = writer.description(*described, other=other)
-        elif kind != NEUTRAL:
+            text = muddle(writer, writer.description(task, support, event, instead), task, event or label)
+        elif kind == IRRELEVANT:
             text = writer.remark()
         return Row(self._prompt(question, options, kind, text), label, heard)
 
     def _prompt(self, question: str, options: Sequence[str], kind: str, text: str) -> str:
         if self.rng.random() < 0.15:
             options = [options[i] for i in self.rng.permutation(len(options))]
-        template = self._template()
         if kind == NEUTRAL and self.rng.random() < 0.3:
             kind = PLACEBO
         sample = Sample(
             id="", task="", audio="", question=question, gold="", texts={kind: text}, candidates=tuple(options)
         )
-        return render(template, sample, kind)
+        return render(self._template(), sample, kind)
 
     def _template(self) -> Template:
         chance = self.rng.random()
-        return (
-            DISCRETION if chance < 0.45 else PAPER if chance < 0.6 else WORDINGS[int(self.rng.integers(len(WORDINGS)))]
-        )
+        if chance < 0.6:
+            return DISCRETION if chance < 0.45 else PAPER
+        return WORDINGS[int(self.rng.integers(len(WORDINGS)))]
+
+
+def draw_events(rng: np.random.Generator) -> tuple[str, ...]:
+    """One event, or two in a third of the clips."""
+    return tuple(str(name) for name in rng.choice(list(EVENTS), 1 + (rng.random() < 0.3), replace=False))
+
+
+def muddle(writer: Writer, text: str, task: str, name: str) -> str:
+    """Now and then hide a description among unrelated words, so that names and not whole sentences are learned.
+
+    An unrelated remark may stand before or after it. Where no negation can be lost (SER, VSC), words other than the
+    label's own are dropped, put in and shuffled. What is said of the clip stays true.
+    """
+    if writer.rng.random() < 0.2:
+        pair = [text, writer.remark()]
+        text = " ".join(pair if writer.rng.random() < 0.5 else pair[::-1])
+    if task == "AQA" or writer.rng.random() < 0.5:
+        return text
+    glued = text
+    for spoken in sorted({form for slot in WORDS[task][name].seen.values() for form in slot}, key=len, reverse=True):
+        for form in (spoken, spoken[0].upper() + spoken[1:]):
+            glued = glued.replace(form, form.replace(" ", GLUE))
+    kept = {form.replace(" ", GLUE).casefold() for slot in WORDS[task][name].seen.values() for form in slot}
+    words = [word for word in glued.split(" ") if word.strip(".,:").casefold() in kept or writer.rng.random() < 0.75]
+    for _ in range(int(writer.rng.integers(0, 4))):
+        filler = writer.pick(writer.remark().split()).strip(".,")
+        words.insert(int(writer.rng.integers(len(words) + 1)), filler)
+    if writer.rng.random() < 0.3:
+        words = [words[i] for i in writer.rng.permutation(len(words))]
+    return " ".join(words).replace(GLUE, " ")
 
 
 def corpus(seed: int, lines: int = 6000) -> Iterator[str]:
     """Text for the tokenizer: rendered prompts and answers, remarks, and nothing from the test half."""
     rows = Rows([], seed)
     for _ in range(lines):
-        row = rows.read()
+        row = rows.read()[0]
         yield row.prompt
         yield row.answer
         yield rows.writer.remark()
-
-
-__all__ = ["NAMING", "Clip", "Row", "Rows", "Split", "corpus", "generators", "make_pool", "vorbis"]

@@ -12,14 +12,11 @@ from typing import Any, Final, Literal
 import numpy as np
 import torch
 
-from pytest_mcr.train.lab_data import Clip, Row, Rows
-from pytest_mcr.train.lab_model import AUDIO
+from pytest_mcr.train.lab_batch import Collate, Group
+from pytest_mcr.train.lab_data import Clip, Rows
 
 Recipe = Literal["aligned", "joint", "mismatched"]
 Report = Callable[[str], None]
-
-AUGMENT_GAIN: Final = 0.25
-"""Largest shift of the log-mel features (a quarter of log10 power: 0.25 is 10 dB)."""
 
 
 SORTED: Final = 4
@@ -33,95 +30,27 @@ class Plan:
     Attributes:
         text_steps: steps of the first phase, language alone.
         audio_steps: steps of the second phase.
-        batch: rows with audio a step (rows without: twice as many).
+        clips: clips a step.
+        asks: rows about each clip.
+        texts: rows a step where there is no audio.
         described: share of rows with audio that carry a true description.
         remarked: share of rows with audio that carry an unrelated remark.
         replay_every: every so many steps of the second phase a batch without audio takes the turn; 0 for never.
         pool: number of training clips.
     """
 
-    text_steps: int = 300
-    audio_steps: int = 900
-    batch: int = 32
+    text_steps: int = 400
+    audio_steps: int = 700
+    clips: int = 24
+    asks: int = 4
+    texts: int = 64
     described: float = 0.25
     remarked: float = 0.2
     replay_every: int = 3
-    pool: int = 3600
+    pool: int = 4800
     tower_rate: float = 2e-3
     language_rate: float = 5e-4
     text_rate: float = 2e-3
-
-
-class Collate:
-    """Turns rows into tensors, exactly as the processor would, from features made beforehand."""
-
-    def __init__(self, processor: Any, seed: int) -> None:
-        self.tokenizer = processor.tokenizer
-        self.extractor = processor.feature_extractor
-        self.template: Callable[..., str] = processor.apply_chat_template
-        self.rng = np.random.default_rng([seed, 4])
-        parts = [{"type": "audio", "audio": ""}, {"type": "text", "text": "\0"}]
-        self.with_audio = self._frame(parts)
-        self.without_audio = self._frame(parts[1:])
-
-    def _frame(self, content: list[dict[str, str]]) -> tuple[str, str]:
-        turn = [{"role": "user", "content": content}]
-        before, after = self.template(turn, add_generation_prompt=True, tokenize=False).split("\0")
-        return before, after
-
-    def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """Batch rows: all with audio or all without.
-
-        Returns:
-            ``input_ids`` and ``attention_mask`` of shape (rows, tokens), padded on the right; ``where`` and
-            ``targets``, the positions (row, token) that predict the answer and the tokens they must predict; with audio
-            ``input_features`` (rows, mels, frames) and ``feature_attention_mask`` (rows, frames) as well.
-        """
-        features = [self._augment(row.clip) for row in rows if row.clip is not None]
-        texts = []
-        for number, row in enumerate(rows):
-            before, after = self.with_audio if row.clip is not None else self.without_audio
-            if row.clip is not None:
-                before = before.replace(AUDIO, AUDIO * placeholders(features[number].shape[1]))
-            texts.append(before + row.prompt + after)
-        prompts = self.tokenizer(texts).input_ids
-        answers = self.tokenizer([row.answer + self.tokenizer.eos_token for row in rows]).input_ids
-        width = max(len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True))
-        ids = torch.full((len(rows), width), self.tokenizer.pad_token_id)
-        mask = torch.zeros((len(rows), width), dtype=torch.long)
-        where, targets = [], []
-        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-            size = len(prompt) + len(answer)
-            ids[number, :size] = torch.tensor(prompt + answer)
-            mask[number, :size] = 1
-            where += [(number, len(prompt) - 1 + step) for step in range(len(answer))]
-            targets += answer
-        batch = {"input_ids": ids, "attention_mask": mask}
-        if features:
-            batch |= self._pad(features)
-        return {**batch, "where": torch.tensor(where).T, "targets": torch.tensor(targets)}
-
-    def _augment(self, heard: Clip) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Cut up to 15 % off both ends and shift the level."""
-        frames = heard.features.shape[1]
-        start, stop = int(frames * self.rng.uniform(0, 0.15)), frames - int(frames * self.rng.uniform(0, 0.15))
-        shift = self.rng.uniform(-AUGMENT_GAIN, AUGMENT_GAIN)
-        return heard.features[:, start:stop].astype(np.float32) + np.float32(shift)
-
-    def _pad(self, features: Sequence[np.ndarray[Any, np.dtype[np.float32]]]) -> dict[str, torch.Tensor]:
-        frames = min(-(-(max(feature.shape[1] for feature in features) + 4) // 2) * 2, self.extractor.nb_max_frames)
-        padded = np.zeros((len(features), features[0].shape[0], frames), dtype=np.float32)
-        mask = np.zeros((len(features), frames), dtype=np.int64)
-        for number, feature in enumerate(features):
-            padded[number] = feature.min()
-            padded[number, :, : feature.shape[1]] = feature
-            mask[number, : feature.shape[1]] = 1
-        return {"input_features": torch.from_numpy(padded), "feature_attention_mask": torch.from_numpy(mask)}
-
-
-def placeholders(frames: int) -> int:
-    """Audio tokens of a clip of so many feature frames (two strides of two: about 25 a second)."""
-    return ((frames - 1) // 2 + 1 - 2) // 2 + 1
 
 
 @contextmanager
@@ -169,18 +98,24 @@ def half_is_fast() -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def alike(draw: Callable[[], Row], count: int) -> Iterator[list[Row]]:
-    """Draw rows for `SORTED` batches at a time and deal them out by length, so that little is spent on padding.
+def alike(draw: Callable[[], Group], count: int) -> Iterator[list[Group]]:
+    """Draw groups for `SORTED` batches at a time and deal them out by length, so that little is spent on padding.
 
     Yields:
-        Batches of `count` rows; in a shuffled order of lengths.
+        Batches of `count` groups, in a shuffled order of lengths.
     """
     order = np.random.default_rng(0)
     while True:
-        rows = [draw() for _ in range(SORTED * count)]
-        rows.sort(key=lambda row: (row.clip.features.shape[1] if row.clip else 0, len(row.prompt)))
+        groups = [draw() for _ in range(SORTED * count)]
+        groups.sort(key=lambda group: sum(len(row.prompt) for row in group) + 4 * frames_of(group))
         for turn in order.permutation(SORTED):
-            yield rows[turn * count : (turn + 1) * count]
+            yield groups[turn * count : (turn + 1) * count]
+
+
+def frames_of(group: Group) -> int:
+    """Feature frames of a group's clip, 0 without audio."""
+    heard = group[0].clip
+    return 0 if heard is None else int(heard.features.shape[1])
 
 
 def run_phase(
@@ -220,9 +155,9 @@ def train(
     model.train()
 
     mismatched = recipe == "mismatched"
-    reading = alike(lambda: rows.read(mismatched), plan.batch if mismatched else 2 * plan.batch)
-    hearing = alike(lambda: rows.heard(plan.described, plan.remarked), plan.batch)
-    replay = alike(rows.read, 2 * plan.batch)
+    reading = alike(lambda: rows.read(mismatched), plan.clips if mismatched else plan.texts)
+    hearing = alike(lambda: rows.heard(plan.asks, plan.described, plan.remarked), plan.clips)
+    replay = alike(rows.read, plan.texts)
 
     def heard(step: int) -> dict[str, Any]:
         replays = recipe != "joint" and plan.replay_every and step % plan.replay_every == 0

@@ -120,3 +120,11 @@ def test_the_numbers_that_need_hearing_say_that_it_was_not_shown() -> None:
     assert notes["text_follow", "*"] is None
     assert [r.value for r in noted] == [r.value for r in table]
     assert annotate(measure(ears), hearing_test(ears)) == measure(ears)
+
+
+def test_hearing_is_shown_where_every_clip_has_one_yes_and_one_no_question() -> None:
+    gold = ["cough", "sigh"] * 20
+    clip = [f"clip-{row // 2}" for row in range(40)]
+    assert hearing_test(answering(gold, list(gold), clip))["VSC"].shown
+    assert not hearing_test(answering(gold, ["cough"] * 40, clip))["VSC"].shown
+    assert not hearing_test(answering(gold, list(golds(40)), clip))["VSC"].shown

@@ -23,7 +23,7 @@ from pytest_mcr.report.sentences import (
     unparsed_line,
 )
 from pytest_mcr.report.wording import apart, count, end, figure, listed, safe, with_interval
-from tests.unit.records import constant, follower, lab_like, listener, run
+from tests.unit.records import constant, follower, lab_like, listener, run, samples_of
 
 WHO = "lab (template discretion v1, answers by text)"
 
@@ -158,6 +158,14 @@ def test_the_remark_of_an_undecided_gate_says_how_many_clips_decide(tmp_path: Pa
     assert gate_remark(gate, record.judgement.table) == "95 % bound 0.13 is outside; needs about n = 28, has 20"
 
 
+def test_clips_that_gave_several_answers_are_not_counted_as_several_clips(tmp_path: Path) -> None:
+    chosen = [replace(sample, audio=sample.id[-4:]) for sample in samples_of({"AQA": 20, "SER": 20})]
+    record = run(tmp_path, follower, samples=chosen, gates=["tir[adversarial] <= 0.5"])
+    (gate,) = record.judgement.gates
+    assert record.clusters == 20
+    assert gate_remark(gate, record.judgement.table) == "20 of 40 answers would have to change"
+
+
 def test_a_failed_gate_without_a_distance_keeps_its_reason(tmp_path: Path) -> None:
     record = run(tmp_path, follower)
     gate = GateResult("mrs >= 0.5", 0.2, 0.1, 0.3, "fail", "0.200, wanted >= 0.5", None, "*", "mrs >= 0.5")
@@ -182,7 +190,7 @@ def test_hearing_data_and_cache_have_a_line(tmp_path: Path) -> None:
     assert data_line(record) == "mini, digest 3f9c3f9c3f9c, 60 different clips"
     assert cached_line(record) == "0 of 240 answers"
     without = run(tmp_path, listener, sizes={"AQA": 60}, conditions=["faithful", "adversarial"], profile="report")
-    assert hearing_lines(without) == ["AQA NOT SHOWN: no neutral answers"]
+    assert hearing_lines(without) == ["AQA hearing not shown: no neutral answers"]
 
 
 def test_the_price_of_conflict(tmp_path: Path) -> None:

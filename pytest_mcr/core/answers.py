@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pytest_mcr.core import mentions
 from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL, NEUTRAL, PLACEBO, Verdict
-from pytest_mcr.core.conflict import declines
-from pytest_mcr.core.labels import Labels, labels
-from pytest_mcr.core.polarity import contradicts, stated, topic
 from pytest_mcr.core.prompts import normalize
-from pytest_mcr.core.reply import final_reply
-from pytest_mcr.core.resolve import Finding, resolve
-from pytest_mcr.core.scene import Stance
-from pytest_mcr.core.stance import stances
-from pytest_mcr.core.words import clean, words
+from pytest_mcr.core.reading import mentions
+from pytest_mcr.core.reading.conflict import declines
+from pytest_mcr.core.reading.labels import Labels, labels
+from pytest_mcr.core.reading.polarity import contradicts, stated, topic
+from pytest_mcr.core.reading.reply import final_reply
+from pytest_mcr.core.reading.resolve import Finding, resolve
+from pytest_mcr.core.reading.scene import Stance
+from pytest_mcr.core.reading.stance import stances
+from pytest_mcr.core.reading.words import clean, words
 
 _LONGEST_OPEN_ANSWER: Final = 120
 """Characters of an open-ended answer that are kept, enough to see whether two answers differ."""

@@ -51,8 +51,10 @@ def hearing_test(outcomes: Sequence[Outcome], *, seed: int = 0, permutations: in
     Gold moves by clip: the clips are put in a random order, each clip's gold answers stay together in a random order of
     their own, and the whole sequence is laid against the answers. Clips of equally many samples so exchange their gold
     as blocks; unequal ones may straddle. (The order within a clip is random because a file may ask every clip one yes
-    and one no question: with a fixed order no exchange of clips would change anything.) ``p = (1 + #{permuted accuracy >= accuracy}) / (1 + permutations)`` (Phipson and Smyth,
-    Stat. Appl. Genet. Mol. Biol. 9, 2010), hearing is shown when p < `LEVEL`.
+    and one no question: with a fixed order no exchange of clips would change anything.)
+
+    ``p = (1 + #{permuted accuracy >= accuracy}) / (1 + permutations)`` (Phipson and Smyth, Stat. Appl. Genet. Mol.
+    Biol. 9, 2010), hearing is shown when p < `LEVEL`.
 
     Args:
         outcomes: of all tasks and conditions; only neutral ones without error are used.

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_mcr.core.case import PLACEBO
+from pytest_mcr.errors import McrError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.publish import gate_reports, junit_property, letter
 from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
@@ -105,12 +106,17 @@ class Controller:
             raise
         if not options.is_collect_only(self.config):
             self._conclude()
-            reports = list(gate_reports(self.conclusion.record, self.suite)) if self.tests else []
-            self._end_line()
-            session.testscollected += sum(report.when == "call" for report in reports)  # keeps progress below 100 %
-            for report in reports:
-                self.config.hook.pytest_runtest_logreport(report=report)
+            if self.tests:
+                self._publish(session)
         return result
+
+    def _publish(self, session: pytest.Session) -> None:
+        self._end_line()
+        red = session.testsfailed > 0
+        reports = list(gate_reports(self.conclusion.record, self.suite, red=red))
+        session.testscollected += sum(report.when == "call" for report in reports)  # keeps progress below 100 %
+        for report in reports:
+            self.config.hook.pytest_runtest_logreport(report=report)
 
     def _end_line(self) -> None:
         """The cases' last line is full: gates begin a new one."""
@@ -142,7 +148,10 @@ class Controller:
         if not options.is_collect_only(self.config) and self.selected is not None:
             self._conclude()
             junit_property(self.config, self.conclusion.record)
-            self.conclusion.write()
+            try:
+                self.conclusion.write()
+            except (McrError, OSError) as error:  # a full disk, say; what was measured so far stays in the journal
+                raise pytest.UsageError(f"results not written: {error}") from None
             status = pytest.ExitCode.TESTS_FAILED if self.at_failure else session.exitstatus
             session.exitstatus = self.conclusion.exit_code(int(status))
         code = session.exitstatus
@@ -153,7 +162,9 @@ class Controller:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what was concluded; decides nothing."""
         if self.finished and not self.tests:
-            terminalreporter.write_line("mcr: no case was selected, so nothing was measured (-k, -m, --lf, ids or paths)")
+            terminalreporter.write_line(
+                "mcr: no case was selected, so nothing was measured (-k, -m, --lf, ids or paths)"
+            )
         elif self.finished:
             from pytest_mcr.report.terminal import summary  # rich is imported only to print
 

@@ -40,12 +40,17 @@ def letter(report: pytest.TestReport) -> Status | None:
     return "passed", short, (str(verdict).upper(), markup)
 
 
-def gate_reports(record: RunRecord, suite: str) -> Iterator[pytest.TestReport]:
-    """Each gate as a test report, and one more when the verdict is worse than the gates say."""
+def gate_reports(record: RunRecord, suite: str, *, red: bool) -> Iterator[pytest.TestReport]:
+    """Each gate as a test report, and one more when the verdict is worse than anything else says.
+
+    Args:
+        red: a case has already failed, so nothing more is needed to say that a case had an error.
+    """
     gates = record.judgement.gates
     for gate in gates:
         yield from gate_report(suite, gate)
-    if record.judgement.exit_code >= 1 and not any(gate.verdict in FAILING for gate in gates):
+    said = any(gate.verdict in FAILING for gate in gates) or (record.judgement.verdict == "fail" and red)
+    if record.judgement.exit_code >= 1 and not said:
         name = f"verdict[{record.judgement.verdict}]"
         yield from reports(suite, name, "failed", "; ".join(record.judgement.reasons))
 

@@ -17,6 +17,7 @@ from pytest_mcr.glue.carrier import Carrier
 from pytest_mcr.glue.collect import RUN, SUITE_FILES, real_path, suite_id
 from pytest_mcr.models.resolve import check, kind
 from pytest_mcr.models.spec import Spec, parse_spec
+from pytest_mcr.report.results import check_writable
 from pytest_mcr.run.conclude import Conclusion
 from pytest_mcr.run.provenance import utc_now
 from pytest_mcr.run.run import Run
@@ -61,6 +62,7 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     gates = gates_of(settings, profile, run)
     argv = [str(word) for word in config.invocation_params.args]
     conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, utc_now())
+    check_writable(conclusion.out)
     config.pluginmanager.register(Controller(config, conclusion, suite_id("bench")), "mcr-controller")
     if options.workers(config) > 0:
         from pytest_mcr.glue.distribution import Distribution

@@ -39,6 +39,19 @@ def write_results(record: RunRecord, out: Path) -> None:
         ) from error
 
 
+def check_writable(out: Path) -> None:
+    """Refuse a result folder before anything is measured for it; makes nothing.
+
+    Raises:
+        OptionError: the folder, or the nearest one above it that exists, cannot be written.
+    """
+    nearest = next(path for path in (out, *out.parents) if path.exists())
+    if not nearest.is_dir():
+        raise OptionError(f"--mcr-out {out}: {nearest} is a file; give a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OptionError(f"--mcr-out {out}: {nearest} cannot be written; give another folder")
+
+
 def results_text(record: RunRecord) -> str:
     """The content of ``results.json``: one key order, no NaN, a newline at the end.
 
@@ -95,6 +108,8 @@ def point_latest(home: Path, out: Path) -> None:
         raise OptionError(f"{pointer} is a folder, so it cannot point to the latest run; rename it")
     try:
         home.mkdir(parents=True, exist_ok=True)
+        if not (home / ".gitignore").exists():
+            replace_file(home / ".gitignore", "*\n")  # results are no source
         target = relative(out.resolve(), home.resolve())
         if not replace_link(pointer, target):
             replace_file(pointer, f"{target}\n")

@@ -81,10 +81,8 @@ def make_pool(extractor: Any, size: int, seed: int) -> list[Clip]:
     pool = []
     for number in range(size):
         task = ("AQA", "SER", "AQA", "VSC")[number % 4]
-        if task == "AQA":
-            holds = draw_events(rng)
-        else:
-            holds = (LABELS[task][(number // 4) % len(LABELS[task])],)
+        label = LABELS[task][(number // 4) % len(LABELS[task])]
+        holds = draw_events(rng) if task == "AQA" else (label,)
         samples = vorbis(clip((seed, 2, number), generators(task, holds), "train"))
         mel = extractor(samples, sampling_rate=RATE, padding="longest", return_tensors="np")["input_features"][0]
         pool.append(Clip(task, holds, mel[:, : len(samples) // extractor.hop_length].astype(np.float16)))

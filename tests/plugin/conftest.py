@@ -10,7 +10,6 @@ from typing import Any
 
 # pytester forgets the modules that an inner run imports first, and numpy cannot be imported twice: what a run imports
 # lazily is imported here, once.
-import hypothesis.internal.observability
 import pytest
 
 import pytest_mcr.glue.controller

@@ -74,7 +74,7 @@ def test_a_part_is_fine_under_report(mcr: Runner, data: Path) -> None:
 
 
 def test_8_beats_a_failed_gate(mcr: Runner, data: Path, mode: Sequence[str]) -> None:
-    undefined = "overconfidence[neutral] <= 0.5"
+    undefined = "tir[faithful] <= 0.5"  # nothing was wrong in neutral
     ran = mcr("oracle:text-follower", data, "--mcr-gate", HEARS, "--mcr-gate", undefined, *mode)
     assert ran.gates == {HEARS: "fail", undefined: "invalid"}
     assert (ran.code, ran.results["verdict"]) == (8, "invalid")

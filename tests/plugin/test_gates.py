@@ -39,7 +39,7 @@ def test_gates_in_the_ini_and_a_flag_that_wins(pytester: pytest.Pytester, mcr: R
 
 
 def test_shorthands(mcr: Runner, data: Path) -> None:
-    words = "--mcr-min-accuracy 0.5 --mcr-min-accuracy faithful=0.9 --mcr-max-tir 0.3 --mcr-min-mrs 0.7".split()
+    words = ["--mcr-min-accuracy", "0.5", "--mcr-min-accuracy", "faithful=0.9", "--mcr-max-tir", "0.3", "--mcr-min-mrs", "0.7"]
     ran = mcr("oracle:listener", data, *words)
     assert ran.code == 0
     assert ran.gates == {ACCURACY: "pass", "accuracy[faithful] >= 0.9": "pass", TIR: "pass", "mrs >= 0.7": "pass"}
@@ -66,22 +66,34 @@ def test_profile_gate_without_its_condition_is_not_judged(mcr: Runner, data40: P
 
 
 def test_undefined_metric_of_an_explicit_gate_is_invalid(mcr: Runner, data: Path) -> None:
-    ran = mcr("oracle:listener", data, "--mcr-gate", "overconfidence[adversarial] <= 0.5")
+    ran = mcr("oracle:listener", data, "--mcr-gate", "tir[faithful] <= 0.5")
     assert ran.code == 8
-    assert ran.gates == {"overconfidence[adversarial] <= 0.5": "invalid"}
+    assert ran.gates == {"tir[faithful] <= 0.5": "invalid"}
+    assert "undefined" in ran.results["gates"][0]["reason"]
+
+
+def test_undefined_metric_of_a_profile_gate_passes_where_nothing_was_wrong(mcr: Runner, data40: Path) -> None:
+    ran = mcr("oracle:listener", data40, "--mcr-profile", "strict")
+    assert ran.gates["overconfidence[adversarial] <= 0.40"] in ("pass", "not_judged"), ran.gates
+
+
+def test_overconfidence_is_gated_only_beside_its_ranking(mcr: Runner, data: Path) -> None:
+    ran = mcr("oracle:listener", data, "--mcr-gate", "overconfidence[adversarial] <= 0.5")
+    ran.refused("overconfidence[adversarial] <= 0.5", "auroc[adversarial]", "--mcr-add-gate")
 
 
 def test_gate_on_hearing_that_is_not_shown_is_invalid(mcr: Runner, data: Path, mode: Sequence[str]) -> None:
-    ran = mcr("oracle:shifted", data, "--mcr-gate", TIR, "--mcr-gate", "accuracy[neutral] <= 1", *mode)
+    gates = ("--mcr-gate", TIR, "--mcr-gate", "accuracy[neutral] <= 1")
+    ran = mcr("oracle:shifted", data, "--mcr-tasks", "AQA", *gates, *mode)
     assert ran.gates == {TIR: "invalid", "accuracy[neutral] <= 1": "pass"}
     assert ran.code == 8
     assert "hearing not shown" in ran.text
 
 
 def test_hearing_not_shown_under_report_is_said(mcr: Runner, data: Path) -> None:
-    ran = mcr("oracle:shifted", data, "--mcr-profile", "report")
+    ran = mcr("oracle:shifted?scores=no", data, "--mcr-profile", "report", "--mcr-tasks", "AQA")
     assert (ran.code, ran.results["verdict"]) == (0, "pass")
-    assert "hearing not shown in AQA, SER" in ran.text
+    assert "hearing not shown in AQA" in ran.text
     assert "hearing not shown" in next(
         row["note"] for row in ran.results["metrics"] if (row["metric"], row["condition"]) == ("tir", "adversarial")
     )

@@ -113,6 +113,18 @@ class Mutates(Listener):
         return answers
 
 
+class Follows(Oracle):
+    """Follows the text, in markup and escapes."""
+
+    name = "Follows"
+
+    def __init__(self, options):
+        super().__init__("text-follower", {})
+
+    def respond(self, requests):
+        return [Response("[red]\x1b[31m%s[/red]" % answer.text, answer.scores) for answer in super().respond(requests)]
+
+
 class Recorded(Listener):
     recorded = True
 

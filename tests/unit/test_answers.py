@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_mcr.core.answers import Match, read_answer
 from pytest_mcr.core.case import Verdict
-from pytest_mcr.core.words import key
+from pytest_mcr.core.reading.words import key
 
 NASTY = [json.loads(line) for line in (Path(__file__).parent / "nasty_answers.jsonl").read_text().splitlines()]
 

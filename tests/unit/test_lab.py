@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import (
     AutoModelForMultimodalLM,
     AutoProcessor,
@@ -20,15 +23,16 @@ from pytest_mcr.core.prompts import DISCRETION, normalize
 from pytest_mcr.data.names import WORDS
 from pytest_mcr.data.synth import RATE, clip
 from pytest_mcr.data.synth_events import EVENTS
-from pytest_mcr.data.texts import LABELS
+from pytest_mcr.data.texts import LABELS, Writer
 from pytest_mcr.train.lab import main
-from pytest_mcr.train.lab_data import Clip, Row, Rows, corpus, make_pool, vorbis
+from pytest_mcr.train.lab_batch import Collate, placeholders, visible
+from pytest_mcr.train.lab_data import Clip, Row, Rows, corpus, make_pool, muddle, vorbis
 from pytest_mcr.train.lab_eval import markdown, problems
-from pytest_mcr.train.lab_loop import Collate, Plan, alike, loss_of, placeholders, train
+from pytest_mcr.train.lab_loop import Plan, alike, loss_of, train
 from pytest_mcr.train.lab_model import build_model, build_processor, save
 from pytest_mcr.train.lab_templates import WORDINGS
 
-TINY = Plan(text_steps=2, audio_steps=4, batch=4, pool=48)
+TINY = Plan(text_steps=2, audio_steps=4, clips=4, asks=2, texts=4, pool=48)
 
 
 @pytest.fixture(scope="module")
@@ -59,52 +63,64 @@ def labels_in(text: str, task: str) -> set[str]:
     }
 
 
+def heard(rows: Rows, clips: int, described: float, remarked: float) -> list[tuple[Row, Clip]]:
+    found = [row for _ in range(clips) for row in rows.heard(4, described, remarked)]
+    return [(row, row.clip) for row in found if row.clip is not None]
+
+
 def test_training_text_is_never_false(pool: list[Clip]) -> None:
     """Whatever label a text beside a clip names is the clip's own, and remarks name none."""
-    rows, named = Rows(pool, 0), 0
-    for _ in range(3000):
-        row = rows.heard(0.5, 0.3)
-        assert row.clip is not None
-        if row.clip.task in ("SER", "VSC"):
-            labels = labels_in(text_of(row), row.clip.task)
-            assert labels <= {row.answer} == set(row.clip.holds)
+    named = 0
+    for row, played in heard(Rows(pool, 0), 800, 0.5, 0.3):
+        if played.task in ("SER", "VSC"):
+            labels = labels_in(text_of(row), played.task)
+            assert labels <= {row.answer} == set(played.holds), row.prompt
             named += bool(labels)
     assert named > 300
 
 
 def test_an_aqa_answer_is_yes_exactly_when_the_clip_holds_the_event(pool: list[Clip]) -> None:
-    rows, seen = Rows(pool, 1), 0
-    for _ in range(1000):
-        row = rows.heard(0.0, 0.0)
-        assert row.clip is not None
+    said = Counter[str]()
+    for row, played in heard(Rows(pool, 1), 400, 0.0, 0.0):
         if row.answer in LABELS["AQA"]:
             question = normalize(row.prompt)
-            held = any(name in question for event in row.clip.holds for name in WORDS["AQA"][event].seen["bare"])
+            held = any(name in question for event in played.holds for name in WORDS["AQA"][event].seen["bare"])
             assert held == (row.answer == "yes")
-            seen += 1
-    assert seen > 200
+            said[row.answer] += 1
+    assert said["yes"] / said.total() == pytest.approx(0.5, abs=0.08)
 
 
-def test_rows_are_seeded_and_follow_their_shares(pool: list[Clip]) -> None:
-    first, again, other = ([Rows(pool, seed).heard(0.3, 0.3).prompt for _ in range(3)] for seed in (0, 0, 1))
+def test_rows_of_a_group_share_their_clip_and_are_seeded(pool: list[Clip]) -> None:
+    first, again, other = ([row.prompt for row in Rows(pool, seed).heard(4, 0.3, 0.3)] for seed in (0, 0, 1))
     assert first == again != other
-    rows = Rows(pool, 2)
-    prompts = [rows.heard(0.25, 0.2) for _ in range(3000)]
-    share = np.mean([bool(text_of(row)) for row in prompts if row.prompt.startswith(DISCRETION.instruction)])
+    assert all(len({id(row.clip) for row in Rows(pool, seed).heard(4, 0.3, 0.3)}) == 1 for seed in range(20))
+
+
+def test_texts_have_their_shares(pool: list[Clip]) -> None:
+    rows = heard(Rows(pool, 2), 800, 0.25, 0.2)
+    share = np.mean([bool(text_of(row)) for row, _ in rows if row.prompt.startswith(DISCRETION.instruction)])
     assert share == pytest.approx(0.45, abs=0.06)
+
+
+@given(st.integers(0, 2**32), st.sampled_from(("SER", "VSC")), st.data())
+def test_muddled_text_still_names_its_label_alone(seed: int, task: str, data: st.DataObject) -> None:
+    label = data.draw(st.sampled_from(LABELS[task]))
+    writer = Writer(np.random.default_rng(seed))
+    assert labels_in(normalize(muddle(writer, writer.description(task, label), task, label)), task) == {label}
+
+
+@given(st.integers(0, 2**32), st.sampled_from(LABELS["AQA"]))
+def test_muddled_aqa_text_keeps_every_word(seed: int, label: str) -> None:
+    writer = Writer(np.random.default_rng(seed))
+    text = writer.description("AQA", label, "bell")
+    assert text in muddle(writer, text, "AQA", "bell")
 
 
 def test_a_row_that_is_read_has_no_clip_unless_mismatched(pool: list[Clip]) -> None:
     rows = Rows(pool, 3)
-    assert all(rows.read().clip is None for _ in range(50))
-    clips = [row.clip for row in (rows.read(mismatched=True) for _ in range(400)) if row.answer in LABELS["VSC"]]
-    assert clips
-    assert all(heard is not None for heard in clips)
-
-
-def test_mismatched_rows_play_clips_that_the_text_is_not_about(pool: list[Clip]) -> None:
-    rows = Rows(pool, 4)
-    drawn = [row for row in (rows.read(mismatched=True) for _ in range(800)) if row.answer in LABELS["VSC"]]
+    assert all(rows.read()[0].clip is None for _ in range(50))
+    drawn = [row for row in (rows.read(mismatched=True)[0] for _ in range(800)) if row.answer in LABELS["VSC"]]
+    assert all(row.clip is not None for row in drawn)
     agree = np.mean([row.clip is not None and row.clip.holds == (row.answer,) for row in drawn])
     assert agree == pytest.approx(1 / len(LABELS["VSC"]), abs=0.12)
 
@@ -133,7 +149,7 @@ def test_batches_are_what_the_processor_makes(processor: Any) -> None:
     features = made["input_features"][0, :, :frames].numpy().astype(np.float16)
     collate = Collate(processor, 0)
     collate._augment = lambda heard: heard.features.astype(np.float32)  # type: ignore[method-assign]
-    batch = collate([Row("Which sound?", "bird", Clip("AQA", ("bird",), features))])
+    batch = collate([[Row("Which sound?", "bird", Clip("AQA", ("bird",), features))]])
     prompt = made["input_ids"].shape[1]
     assert batch["input_ids"][0, :prompt].tolist() == made["input_ids"][0].tolist()
     assert processor.tokenizer.decode(batch["input_ids"][0, prompt:]) == "bird<|im_end|>"
@@ -150,10 +166,55 @@ def test_placeholders_are_counted_as_the_processor_counts(processor: Any, second
     assert placeholders(int(made["feature_attention_mask"].sum())) == int((made["input_ids"] == audio).sum())
 
 
+def test_rows_of_a_group_do_not_see_each_other(processor: Any, pool: list[Clip]) -> None:
+    torch.manual_seed(0)
+    model, played = build_model(processor).eval(), pool[0]
+    first, second, other = (
+        Row("Which sound?", "bird", played),
+        Row("Is it a bell?", "no", played),
+        Row("Why?", "x", played),
+    )
+    losses = []
+    for group in ([first], [second], [first, second], [first, other]):
+        collate = Collate(processor, 0)  # the same random cuts each time
+        with torch.no_grad():
+            batch = collate([group])
+            size = len(batch["targets"])
+            losses.append((loss_of(model, batch).item() * size, size))
+    (one, _), (two, _), (both, _), (mixed, _) = losses
+    assert both == pytest.approx(one + two, abs=1e-4)
+    assert mixed != pytest.approx(both, abs=1e-2)
+
+
+def test_packing_agrees_with_a_plain_causal_mask(processor: Any) -> None:
+    torch.manual_seed(0)
+    model, collate = build_model(processor).eval(), Collate(processor, 0)
+    batch = collate([[Row("Which sound is this?", "bird", None)], [Row("Is it?", "no", None)]])
+    plain = {
+        "input_ids": batch["input_ids"],
+        "attention_mask": (batch["input_ids"] != processor.tokenizer.pad_token_id).long(),
+        "where": batch["where"],
+        "targets": batch["targets"],
+    }
+    assert loss_of(model, batch).item() == pytest.approx(loss_of(model, plain).item(), abs=1e-5)
+
+
+def test_who_sees_whom() -> None:
+    seen = visible(torch.tensor([[0, 0, 1, 1, 2, -1]]))[0, 0]
+    assert seen.int().tolist() == [
+        [1, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0],
+        [1, 1, 1, 1, 0, 0],
+        [1, 1, 0, 0, 1, 0],
+        [0, 0, 0, 0, 0, 1],
+    ]
+
+
 def test_a_narrow_window_changes_no_number(processor: Any, pool: list[Clip]) -> None:
     torch.manual_seed(0)
     model, rows = build_model(processor).eval(), Rows(pool, 0)
-    batch = Collate(processor, 0)([rows.heard(0.3, 0.3) for _ in range(4)])
+    batch = Collate(processor, 0)([rows.heard(2, 0.3, 0.3) for _ in range(4)])
     narrow = loss_of(model, batch).item()
     features, mask = batch["input_features"], batch["feature_attention_mask"]
     frames = features.shape[2]
@@ -168,9 +229,10 @@ def test_a_narrow_window_changes_no_number(processor: Any, pool: list[Clip]) -> 
 
 def test_batches_of_like_length_lose_no_row() -> None:
     numbers = iter(range(10**6))
-    batches = alike(lambda: Row("x" * ((number := next(numbers)) * 7 % 16), str(number), None), 4)
-    answers_ = [row.answer for _ in range(8) for row in next(batches)]
-    assert sorted(map(int, answers_)) == list(range(32))
+    batches = alike(lambda: [Row("x" * ((number := next(numbers)) * 7 % 16), str(number), None)], 4)
+    drawn = [[int(group[0].answer) for group in next(batches)] for _ in range(8)]
+    assert sorted(number for batch in drawn for number in batch) == list(range(32))
+    assert max(np.ptp([number * 7 % 16 for number in batch]) for batch in drawn) < 8
 
 
 @pytest.mark.parametrize("recipe", ["aligned", "joint", "mismatched"])

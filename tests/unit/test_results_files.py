@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_mcr.core.metrics import Table
 from pytest_mcr.errors import OptionError
-from pytest_mcr.report.results import point_latest, results_text, to_json, write_results
+from pytest_mcr.report.results import check_writable, point_latest, results_text, to_json, write_results
 from pytest_mcr.run.record import RunRecord
 from tests.unit.records import follower, lab_like, run
 
@@ -144,7 +144,7 @@ def test_latest_is_replaced(tmp_path: Path) -> None:
         (home / "runs" / name).mkdir(parents=True)
         point_latest(home, home / "runs" / name)
     assert (home / "latest").resolve() == home / "runs" / "two"
-    assert sorted(path.name for path in home.iterdir()) == ["latest", "runs"]
+    assert sorted(path.name for path in home.iterdir()) == [".gitignore", "latest", "runs"]
 
 
 def test_latest_may_point_outside_of_its_home(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_without_links_latest_is_a_file_that_holds_the_path(tmp_path: Path, monk
     assert Path((home / "latest").read_text("utf-8").rstrip("\n")) == Path("runs/one")
     point_latest(home, home / "runs" / "one")
     assert (home / "latest").is_symlink()
-    assert sorted(path.name for path in home.iterdir()) == ["latest", "runs"]
+    assert sorted(path.name for path in home.iterdir()) == [".gitignore", "latest", "runs"]
 
 
 def test_a_folder_of_anothers_called_latest_stays(tmp_path: Path) -> None:
@@ -187,3 +187,16 @@ def test_a_home_that_is_a_file_is_named(tmp_path: Path) -> None:
 def test_records_of_different_rules_differ(tmp_path: Path) -> None:
     texts = [results_text(run(tmp_path, rule, sizes={"AQA": 10})) for rule in (lab_like, follower)]
     assert texts[0] != texts[1]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OptionError, match="is a file; give a folder"):
+        check_writable(tmp_path / "file" / "deeper")
+    check_writable(tmp_path / "new" / "deeper")
+    assert not (tmp_path / "new").exists()
+
+
+def test_results_stay_out_of_version_control(tmp_path: Path) -> None:
+    point_latest(tmp_path / ".mcr", tmp_path / ".mcr" / "runs" / "one")
+    assert (tmp_path / ".mcr" / ".gitignore").read_text() == "*\n"

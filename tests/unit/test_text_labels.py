@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mcr.core.answers import read_answer, text_label
-from pytest_mcr.core.labels import labels
-from pytest_mcr.core.lexicon import FAMILIES, IDIOMS, OTHER_SENSES, inflections
-from pytest_mcr.core.words import key
+from pytest_mcr.core.reading.labels import labels
+from pytest_mcr.core.reading.lexicon import FAMILIES, IDIOMS, OTHER_SENSES, inflections
+from pytest_mcr.core.reading.words import key
 
 VSC = ("Laughter", "Sigh", "Cough", "Throat clearing", "Sneeze", "Sniff")
 SER = ("angry", "happy", "neutral", "sad")

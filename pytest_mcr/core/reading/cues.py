@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_mcr.core.words import SENTENCE_END, vocabulary
+from pytest_mcr.core.reading.words import SENTENCE_END, vocabulary
 
 LIKENESS: Final = "\u2248"
 """What `clean` makes of "-like" and "-ish"."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pytest_mcr.core import cues
-from pytest_mcr.core.denial import denied_after, denied_before
-from pytest_mcr.core.doubt import doubted
-from pytest_mcr.core.mentions import Mention
-from pytest_mcr.core.reported import reported, reported_after
-from pytest_mcr.core.scene import Scene, Stance
-from pytest_mcr.core.words import is_foreign
+from pytest_mcr.core.reading import cues
+from pytest_mcr.core.reading.denial import denied_after, denied_before
+from pytest_mcr.core.reading.doubt import doubted
+from pytest_mcr.core.reading.mentions import Mention
+from pytest_mcr.core.reading.reported import reported, reported_after
+from pytest_mcr.core.reading.scene import Scene, Stance
+from pytest_mcr.core.reading.words import is_foreign
 
 
 def stances(fold: Sequence[str], mentions: Sequence[Mention], *, cites_text: bool = True) -> list[Stance]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_mcr.core import cues
-from pytest_mcr.core.mentions import Mention
-from pytest_mcr.core.scene import Scene, Stance
-from pytest_mcr.core.words import is_word
+from pytest_mcr.core.reading import cues
+from pytest_mcr.core.reading.mentions import Mention
+from pytest_mcr.core.reading.scene import Scene, Stance
+from pytest_mcr.core.reading.words import is_word
 
 
 def _negates(scene: Scene, i: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Sequence
 
-from pytest_mcr.core import cues
+from pytest_mcr.core.reading import cues
 
 
 def reported(fold: Sequence[str], covered: Collection[int], *, cites_text: bool) -> list[str]:

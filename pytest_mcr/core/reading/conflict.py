@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from pytest_mcr.core.words import SENTENCE_END
+from pytest_mcr.core.reading.words import SENTENCE_END
 
 _TEXT: Final = (
     r"(?:texts?|descriptions?|captions?|transcripts?|transcriptions?|written|textual|words|statement|sentence)"

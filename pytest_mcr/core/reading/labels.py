@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from pytest_mcr.core.lexicon import (
+from pytest_mcr.core.reading.lexicon import (
     FAMILIES,
     IDIOMS,
     NARROW,
@@ -17,7 +17,7 @@ from pytest_mcr.core.lexicon import (
     inflections,
     phrase_inflections,
 )
-from pytest_mcr.core.words import clean, is_word, key, vocabulary, words
+from pytest_mcr.core.reading.words import clean, is_word, key, vocabulary, words
 
 _ARTICLES: Final = frozenset({"a", "an", "the"})
 _FUNCTION_WORDS: Final = vocabulary(

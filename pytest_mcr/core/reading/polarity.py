@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from pytest_mcr.core import cues
-from pytest_mcr.core.words import clean, is_word, vocabulary, words
+from pytest_mcr.core.reading import cues
+from pytest_mcr.core.reading.words import clean, is_word, vocabulary, words
 
 _ASKED: Final = re.compile(r"([^.?!\n:]+)\?")
 _AUXILIARY: Final = vocabulary("is are was were do does did can could has have")

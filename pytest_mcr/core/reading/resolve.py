@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pytest_mcr.core import cues
-from pytest_mcr.core.conflict import conflict_at, declines, refuses
-from pytest_mcr.core.labels import Labels, bare
-from pytest_mcr.core.lexicon import Form
-from pytest_mcr.core.mentions import Mention, find_mentions, is_letter_answer
-from pytest_mcr.core.reported import reported
-from pytest_mcr.core.scene import Stance
-from pytest_mcr.core.stance import stances
-from pytest_mcr.core.words import Words, vocabulary
+from pytest_mcr.core.reading import cues
+from pytest_mcr.core.reading.conflict import conflict_at, declines, refuses
+from pytest_mcr.core.reading.labels import Labels, bare
+from pytest_mcr.core.reading.lexicon import Form
+from pytest_mcr.core.reading.mentions import Mention, find_mentions, is_letter_answer
+from pytest_mcr.core.reading.reported import reported
+from pytest_mcr.core.reading.scene import Stance
+from pytest_mcr.core.reading.stance import stances
+from pytest_mcr.core.reading.words import Words, vocabulary
 
 _NAMES: Final = r"(?:answer|choice|option|conclusion|verdict|prediction|label|classification|response)"
 _IS: Final = r"(?:is|would be|should be|must be|will be|seems to be|appears to be|:|=)"

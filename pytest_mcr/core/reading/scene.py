@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
-from pytest_mcr.core import cues
-from pytest_mcr.core.mentions import Mention
+from pytest_mcr.core.reading import cues
+from pytest_mcr.core.reading.mentions import Mention
 
 
 class Stance(Enum):

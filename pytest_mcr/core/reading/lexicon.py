@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pytest_mcr.core.words import vocabulary
+from pytest_mcr.core.reading.words import vocabulary
 
 Form = tuple[str, ...]
 

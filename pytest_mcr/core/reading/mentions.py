@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pytest_mcr.core.labels import Labels
-from pytest_mcr.core.lexicon import NUMBERS
-from pytest_mcr.core.words import SENTENCE_END, Words, clean, is_word, key, vocabulary
+from pytest_mcr.core.reading.labels import Labels
+from pytest_mcr.core.reading.lexicon import NUMBERS
+from pytest_mcr.core.reading.words import SENTENCE_END, Words, clean, is_word, key, vocabulary
 
 
 @dataclass(frozen=True, slots=True)

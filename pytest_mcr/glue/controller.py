@@ -70,10 +70,12 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the payload off the report; trylast, because the terminal reads it and then keeps every report."""
         payload: dict[str, Any] | None = report.__dict__.pop(PAYLOAD, None)
-        if payload is None or report.outcome == "rerun":  # type: ignore[comparison-overlap]
+        if payload is None:
             return
         if "process" in payload:
             self.ledger.processes.append(payload["process"])
+        if report.outcome == "rerun":  # type: ignore[comparison-overlap]  # pytest-rerunfailures: the last attempt counts
+            return
         if "stop" in payload and self.ledger.stop is None:
             message, code = payload["stop"]
             self.ledger.stop = (str(message), int(code))

@@ -44,6 +44,8 @@ def gate_reports(record: RunRecord, suite: str, *, red: bool) -> Iterator[pytest
     """Each gate as a test report, and one more when the verdict is worse than anything else says.
 
     Args:
+        record: the run.
+        suite: path of the benchmark's file, which the reports' names begin with.
         red: a case has already failed, so nothing more is needed to say that a case had an error.
     """
     gates = record.judgement.gates

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from numbers import Real
 
 from pytest_mcr.errors import McrError, ModelRaisedError, ResponseError
 from pytest_mcr.models.protocol import Model, Request, Response
@@ -21,7 +23,7 @@ def ask(model: Model, requests: Sequence[Request]) -> list[Response]:
         ResponseError: the answers cannot be matched to the requests (wrong count or type).
     """
     try:
-        responses = model.respond(requests)
+        responses = model.respond([own_copy(request) for request in requests])
     except McrError:
         raise
     except Exception as error:
@@ -35,6 +37,12 @@ def ask(model: Model, requests: Sequence[Request]) -> list[Response]:
     return [checked(request, response) for request, response in zip(requests, responses, strict=True)]
 
 
+def own_copy(request: Request) -> Request:
+    """The request with samples of its own: a model may scale them in place, and the next case shares the clip."""
+    audio = request.audio
+    return request if audio is None else replace(request, audio=replace(audio, samples=audio.samples.copy()))
+
+
 def summary(error: BaseException) -> str:
     """Type and first line of an exception."""
     lines = str(error).strip().splitlines()
@@ -42,7 +50,7 @@ def summary(error: BaseException) -> str:
 
 
 def checked(request: Request, response: Response) -> Response:
-    """Return the response, or an error response that says how it breaks the contract."""
+    """Return the response with scores as plain floats, or an error response that says how it breaks the contract."""
     if not isinstance(response, Response):
         return failed(f"respond() returned a {type(response).__name__}; expected pytest_mcr.Response")
     if response.error is not None:
@@ -52,7 +60,11 @@ def checked(request: Request, response: Response) -> Response:
     if response.text is None and response.scores is None:
         return failed("the response has neither text nor scores nor error")
     problem = scores_problem(request, response.scores)
-    return failed(problem) if problem else response
+    if problem:
+        return failed(problem)
+    if response.scores is None:
+        return response
+    return replace(response, scores={label: float(value) for label, value in response.scores.items()})
 
 
 def failed(message: str) -> Response:
@@ -67,6 +79,6 @@ def scores_problem(request: Request, scores: Mapping[str, float] | None) -> str 
     if set(scores) != set(request.candidates):
         return f"scores are for {sorted(scores)}; expected exactly the candidates {sorted(request.candidates)}"
     for label, value in scores.items():
-        if not isinstance(value, (int, float)) or not math.isfinite(value):
+        if not isinstance(value, Real) or not math.isfinite(value):  # numpy's numbers are Real, too
             return f"score of {label!r} is {value!r}; expected a finite number (log-probability in nats)"
     return None

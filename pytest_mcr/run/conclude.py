@@ -158,7 +158,7 @@ class Conclusion:
     def _model_facts(self, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
         unknown: dict[str, Any] = {"name": None, "fingerprint": None, "device": None, "dtype": None, "traits": {}}
         facts = processes[0]["model"] if processes else unknown
-        return {"spec": self.spec.text, "kind": kind(self.spec), **facts}
+        return {"spec": self.spec.text, "name": facts["name"], "kind": kind(self.spec), **facts}
 
 
 def canary_of(processes: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -117,6 +117,8 @@ def distrust(evidence: Evidence, settings: Settings) -> list[str]:
     if missing and not (evidence.interrupted or ledger.stop):
         sample, condition = missing[0]
         reasons.append(f"{len(missing)} selected cases were never reported, e.g. {sample}-{condition}")
+    if evidence.interrupted:
+        return reasons  # a budget is a share of whole cells
     outcomes = list(ledger.outcomes.values())
     reasons += [str(breach) for breach in check_budgets(outcomes, settings.max_errors, settings.max_unparsed)]
     return reasons

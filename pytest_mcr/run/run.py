@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pytest_mcr.core.case import NEUTRAL, PLACEBO, Case, Observation, Sample
+from pytest_mcr.core.case import NEUTRAL, PLACEBO, Case, Observation
 from pytest_mcr.core.prompts import TEMPLATES, Template, render
 from pytest_mcr.data.audio import decode, resample
 from pytest_mcr.data.dataset import Dataset
@@ -21,9 +20,7 @@ from pytest_mcr.run.canary import TEXT_ROUNDS, Canary, run_canary
 from pytest_mcr.run.design import design
 from pytest_mcr.run.observe import observe
 from pytest_mcr.run.settings import Settings
-
-PLACEBO_SAMPLES: Final = 60
-"""Samples a task that are also asked in the template's second wording."""
+from pytest_mcr.run.subsets import placebo_id, placebo_subset, seeded
 
 INVALID_EXIT: Final = 8
 USAGE_EXIT: Final = 4
@@ -79,6 +76,7 @@ class Run:
         self._stopped: StopRunError | None = None
         self._chunks: dict[tuple[str, str], Sequence[tuple[str, str]]] = {}
         self._results: dict[tuple[str, str], Result] = {}
+        self._asked: set[tuple[str, str]] = set()  # errors of the current chunk that were handed out
 
     def plan(self, chunks: Sequence[Sequence[tuple[str, str]]]) -> None:
         """Say which cases are computed together; a case outside of every chunk is computed alone."""
@@ -114,20 +112,39 @@ class Run:
         self.process = Process(facts(model), canary, seconds)
         if canary.verdict == "fail":
             raise StopRunError(f"canary: {canary.detail}", INVALID_EXIT)
+        self._require_recorded(model)
         return model
+
+    def _require_recorded(self, model: Model) -> None:
+        """A recording has to hold every selected case: numbers over the rest would be about another set."""
+        has = getattr(model, "has", None)
+        wanted = [Case(self.samples[sample], condition).id for sample, condition in self._chunks]
+        absent = [case for case in wanted if has is not None and not has(case)]
+        if absent:
+            raise StopRunError(
+                f"{model.name} holds no answer for {len(absent)} of {len(wanted)} cases, e.g. {absent[0]}; "
+                "record them, or choose others with --mcr-tasks and --mcr-conditions",
+                INVALID_EXIT,
+            )
 
     def result(self, sample_id: str, condition: str) -> Result:
         """The result of a case; computes its whole chunk at the first call.
+
+        An error that is asked for again (a test that is rerun) is computed again, alone.
 
         Raises:
             StopRunError: the model cannot be used or trusted.
         """
         key = (sample_id, condition)
         if key not in self._results:
-            chunk = self._chunks.get(key, (key,))
-            self._results = {}  # the chunk before is over: memory stays flat
-            self._results = self._compute([Case(self.samples[sample], condition) for sample, condition in chunk])
-        return self._results[key]
+            self._results, self._asked = {}, set()  # the chunk before is over: memory stays flat
+            self._results = self._compute(self._chunks.get(key, (key,)))
+        elif key in self._asked:
+            self._results |= self._compute((key,))
+        result = self._results[key]
+        if result.observation.error is not None:
+            self._asked.add(key)
+        return result
 
     def close(self) -> None:
         """Let the model go."""
@@ -162,7 +179,8 @@ class Run:
         rate = getattr(model, "sample_rate", None)
         return resample(audio, rate) if rate else audio
 
-    def _compute(self, cases: Sequence[Case]) -> dict[tuple[str, str], Result]:
+    def _compute(self, chunk: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Result]:
+        cases = [Case(self.samples[sample], condition) for sample, condition in chunk]
         model = self.model
         started = time.perf_counter()
         clips = self._clips(cases, model)
@@ -256,25 +274,3 @@ def facts(model: Model) -> dict[str, object]:
         "dtype": getattr(model, "dtype", None) and str(getattr(model, "dtype", None)),
         "traits": dict(getattr(model, "traits", None) or {}),
     }
-
-
-def placebo_id(case: Case) -> str:
-    """Request id of the control that rides along with a neutral case."""
-    return f"{case.id}::placebo.0"
-
-
-def placebo_subset(samples: Sequence[Sample], seed: int) -> frozenset[str]:
-    """The first 60 samples of each task in a seeded order."""
-    by_task: dict[str, list[str]] = {}
-    for sample in samples:
-        by_task.setdefault(sample.task, []).append(sample.id)
-    return frozenset(
-        sample_id
-        for ids in by_task.values()
-        for sample_id in sorted(ids, key=lambda name: seeded(seed, "placebo", name))[:PLACEBO_SAMPLES]
-    )
-
-
-def seeded(seed: int, purpose: str, name: str) -> str:
-    """A key that sorts names in an order fixed by seed and purpose."""
-    return hashlib.sha256(f"{seed}:{purpose}:{name}".encode()).hexdigest()

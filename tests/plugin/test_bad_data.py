@@ -160,4 +160,4 @@ def test_all_clips_bad(mcr: Runner, tmp_path: Path) -> None:
 
 def test_complete_prompts_and_descriptions_mixed(mcr: Runner, tmp_path: Path) -> None:
     root = edited(tmp_path / "data", lambda record: record.update(adversarial=f"A dog. {record['neutral']}"))
-    mcr("oracle:listener", root).refused("AQA", "adversarial", "1", "11")
+    mcr("oracle:listener", root).refused("AQA.json: 1 of 12 adversarial texts contain their question")

@@ -68,9 +68,7 @@ def test_an_unknown_option(mcr: Runner, data: Path) -> None:
     ],
 )
 @pytest.mark.usefixtures("factories")
-def test_a_bad_model(
-    mcr: Runner, data: Path, spec: str, words: tuple[str, ...], pytester: pytest.Pytester
-) -> None:
+def test_a_bad_model(mcr: Runner, data: Path, spec: str, words: tuple[str, ...], pytester: pytest.Pytester) -> None:
     pytester.makepyfile(broken="1 / 0")
     mcr(spec, data).refused(*words)
 

@@ -39,7 +39,16 @@ def test_gates_in_the_ini_and_a_flag_that_wins(pytester: pytest.Pytester, mcr: R
 
 
 def test_shorthands(mcr: Runner, data: Path) -> None:
-    words = ["--mcr-min-accuracy", "0.5", "--mcr-min-accuracy", "faithful=0.9", "--mcr-max-tir", "0.3", "--mcr-min-mrs", "0.7"]
+    words = [
+        "--mcr-min-accuracy",
+        "0.5",
+        "--mcr-min-accuracy",
+        "faithful=0.9",
+        "--mcr-max-tir",
+        "0.3",
+        "--mcr-min-mrs",
+        "0.7",
+    ]
     ran = mcr("oracle:listener", data, *words)
     assert ran.code == 0
     assert ran.gates == {ACCURACY: "pass", "accuracy[faithful] >= 0.9": "pass", TIR: "pass", "mrs >= 0.7": "pass"}

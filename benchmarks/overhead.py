@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def overhead_rows(cases: int, only: str) -> Iterator[Row]:
         def growth(what: str, mode: str) -> float:
             return bench.measure(what, cases, mode)["peak_mb"] - bench.measure(what, small, mode)["peak_mb"]
 
-        rows = {
+        rows: dict[str, Callable[[str], Row]] = {
             f"collect {cases} cases": lambda name: at_most(
                 name, f"collect {cases} empty cases",
                 bench.measure("mcr", cases, "")["collect_s"] / bench.measure("empty", cases, "")["collect_s"], 2.0,

@@ -142,12 +142,12 @@ def finish(draw: Draw, signal: Signal) -> NDArray[np.float32]:
 
 
 def mix(draw: Draw, generators: Sequence[Generator], n: int) -> Signal:
-    """Lay several sounds over one another, each over 60 to 100 % of the clip at its own offset."""
+    """Lay several sounds over one another, each over 70 to 100 % of the clip at its own offset."""
     mixed = np.zeros(n)
     for generator in generators:
-        length = int(n * draw.uniform(0.6, 1.0))
+        length = int(n * draw.uniform(0.7, 1.0))
         sound = generator(draw, length)
-        place(mixed, sound / loudness(sound) * draw.uniform(0.6, 1.0), (n - length) / RATE * draw.rng.random())
+        place(mixed, sound / loudness(sound) * draw.uniform(0.8, 1.0), (n - length) / RATE * draw.rng.random())
     return mixed
 
 

@@ -48,16 +48,16 @@ def bird(draw: Draw, n: int) -> Signal:
 
 
 def drum(draw: Draw, n: int) -> Signal:
-    """A beat of low thumps with a short falling pitch."""
-    size = int(0.3 * RATE)
-    base = draw.uniform(70.0, 130.0)
-    thump = tone(base * (1 + 1.2 * np.exp(-np.arange(size) / RATE / 0.03)), [1.0, 0.25])
-    beat = thump * pulse(size, 0.002, draw.uniform(0.06, 0.12))
-    beat += band_noise(draw, size, 200.0, 2500.0) * pulse(size, 0.001, 0.012) * 0.5
+    """A beat of low, booming thumps with a falling pitch and a dull tap."""
+    size = int(0.4 * RATE)
+    base = draw.uniform(75.0, 120.0)
+    thump = tone(base * (1 + 1.5 * np.exp(-np.arange(size) / RATE / 0.05)), [1.0, 0.4, 0.15])
+    beat = thump * pulse(size, 0.002, draw.uniform(0.1, 0.16))
+    beat += band_noise(draw, size, 300.0, 1200.0) * pulse(size, 0.001, 0.02) * 0.4
     signal = np.zeros(n)
-    second, period = draw.rng.uniform(0, 0.15), draw.uniform(0.22, 0.5)
+    second, period = draw.rng.uniform(0, 0.15), draw.uniform(0.28, 0.5)
     while second < n / RATE:
-        place(signal, beat * draw.uniform(0.6, 1.0), second)
+        place(signal, beat * draw.uniform(0.7, 1.0), second)
         second += period
     return signal
 
@@ -66,7 +66,7 @@ def engine(draw: Draw, n: int) -> Signal:
     """A steady stack of low harmonics with a slow drift and a little roughness."""
     seconds = np.arange(n) / RATE
     drift = 1 + 0.08 * np.sin(2 * np.pi * draw.uniform(0.1, 0.4) * seconds + draw.rng.uniform(0, 6.3))
-    strength = [draw.rng.uniform(0.5, 1.0) / k**0.55 for k in range(1, 25)]
+    strength = [draw.rng.uniform(0.5, 1.0) / k**0.35 for k in range(1, 31)]
     hum = tone(draw.uniform(45.0, 95.0) * drift, strength)
     rough = 1 + 0.3 * np.sin(2 * np.pi * draw.uniform(18.0, 28.0) * seconds)
     return hum / hum.std() * rough + 0.25 * band_noise(draw, n, 80.0, 1200.0)

@@ -22,7 +22,9 @@ class Carrier:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Cut the final list, after every selection and reordering, into chunks."""
-        self.run.plan([cases_of(chunk) for chunk in plan_chunks(item.nodeid for item in session.items)])
+        tasks = self.run.dataset.tasks
+        chunks = plan_chunks((item.nodeid for item in session.items), tasks)
+        self.run.plan([cases_of(chunk, tasks) for chunk in chunks])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -13,7 +13,7 @@ from pytest_mcr.errors import McrError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.publish import gate_reports, junit_property, letter
 from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
-from pytest_mcr.run.chunks import case_in
+from pytest_mcr.run.chunks import case_in, cases_of
 from pytest_mcr.run.conclude import Conclusion
 from pytest_mcr.run.judge import Evidence
 from pytest_mcr.run.ledger import Ledger
@@ -59,10 +59,11 @@ class Controller:
 
     def _select(self, node_ids: Sequence[str]) -> None:
         if self.selected is None:
-            ours = next((node_id for node_id in node_ids if case_in(node_id)), None)
+            tasks = self.conclusion.dataset.tasks
+            ours = next((node_id for node_id in node_ids if case_in(node_id, tasks)), None)
             self.suite = self.suite if ours is None else ours.partition("::")[0]
             self.tests = len(node_ids)
-            self.selected = list(dict.fromkeys(case for node_id in node_ids if (case := case_in(node_id))))
+            self.selected = cases_of(node_ids, tasks)
 
     # --- what arrived ------------------------------------------------------------------------------------------
 

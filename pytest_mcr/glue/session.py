@@ -40,7 +40,9 @@ def start(config: pytest.Config) -> None:
         check(spec, settings.invocation_dir)
     dataset = load_data(settings)
     device = from_controller.get("device") if settings.device == "auto" else None
-    run = Run(settings, dataset, spec, device, from_controller.get("threads"))
+    # The lab model is too small to gain from threads, and with one its scores do not depend on the number of workers.
+    threads = 1 if kind(spec) == "lab" else from_controller.get("threads")
+    run = Run(settings, dataset, spec, device, threads)
     config.stash[RUN] = run
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         config.args = [real_path(arg, settings.invocation_dir) for arg in config.args]
@@ -68,7 +70,8 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
         from pytest_mcr.glue.distribution import Distribution
 
         local = kind(spec) in LOCAL_KINDS
-        config.pluginmanager.register(Distribution(config, local_model=local), "mcr-distribution")
+        distribution = Distribution(config, tasks=run.dataset.tasks, local_model=local)
+        config.pluginmanager.register(distribution, "mcr-distribution")
 
 
 def load_data(settings: Settings) -> Dataset:

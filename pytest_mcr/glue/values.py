@@ -75,12 +75,9 @@ def shorthand(metric: str, operator: str, *, condition: bool) -> Callable[[str],
         name, _, value = text.rpartition("=")
         if name and (not condition or name not in CONDITIONS):
             raise ValueError(f"[COND=]X with COND one of {', '.join(CONDITIONS)}" if condition else "a number")
-        threshold = number(-1e9, 1e9)(value)
-        return (
-            f"{metric}[{name or 'adversarial'}] {operator} {threshold:g}"
-            if condition
-            else f"{metric} {operator} {threshold:g}"
-        )
+        threshold = repr(number(-1e9, 1e9)(value)).removesuffix(".0")
+        place = f"[{name or 'adversarial'}]" if condition else ""
+        return f"{metric}{place} {operator} {threshold}"
 
     return parse
 

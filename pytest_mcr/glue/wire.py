@@ -67,6 +67,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, int):
         return int(value)
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a scalar of numpy or torch
+        return plain(value.item())
     if hasattr(value, "__float__"):
         return float(value)
     return plain(str(value))

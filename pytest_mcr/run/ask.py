@@ -46,7 +46,7 @@ def own_copy(request: Request) -> Request:
 def summary(error: BaseException) -> str:
     """Type and first line of an exception."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {lines[0].rstrip()}" if lines else type(error).__name__
 
 
 def checked(request: Request, response: Response) -> Response:

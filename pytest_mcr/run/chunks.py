@@ -1,13 +1,14 @@
 """Chunks: contiguous runs of whole samples in the final test list, the unit of computing and of scheduling.
 
-Everything is derived from node ids alone, so that the controller of a distributed run, which holds no items, cuts the
-same chunks as its workers.
+Everything is derived from node ids and the names of the tasks, so that the controller of a distributed run, which
+holds no items, cuts the same chunks as its workers.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from pytest_mcr.core.case import CONDITIONS
@@ -15,22 +16,32 @@ from pytest_mcr.core.case import CONDITIONS
 CHUNK_CASES: Final = 32
 """Cases a chunk holds at the least (the last sample is kept whole): eight samples with four conditions."""
 
-_CASE_IN_ID: Final = re.compile(
-    rf"\[(?:[^\]]*-)?(?P<sample>[A-Za-z0-9_-]+-\d{{4,}})-(?P<condition>{'|'.join(CONDITIONS)})(?:-[^\]]*)?\]$"
-)
 
+def case_in(node_id: str, tasks: tuple[str, ...]) -> tuple[str, str] | None:
+    """The (sample id, condition) that a node id was parametrized with, None for a test that has no case.
 
-def case_in(node_id: str) -> tuple[str, str] | None:
-    """The (sample id, condition) that a node id was parametrized with, None for a test that has no case."""
-    found = _CASE_IN_ID.search(node_id)
+    Args:
+        node_id: of any test; a user's own may have other parameters before and after the case.
+        tasks: of the data; a task's name may hold hyphens, as the parameters' separator is one.
+    """
+    found = _pattern(tasks).search(node_id)
     return (found["sample"], found["condition"]) if found else None
 
 
-def plan_chunks(node_ids: Iterable[str], size: int = CHUNK_CASES) -> list[list[str]]:
+@lru_cache(maxsize=8)
+def _pattern(tasks: tuple[str, ...]) -> re.Pattern[str]:
+    names = "|".join(re.escape(task) for task in sorted(tasks, key=len, reverse=True))
+    return re.compile(
+        rf"\[(?:[^\]]*?-)??(?P<sample>(?:{names})-\d{{4,}})-(?P<condition>{'|'.join(CONDITIONS)})(?:-[^\]]*)?\]$"
+    )
+
+
+def plan_chunks(node_ids: Iterable[str], tasks: tuple[str, ...], size: int = CHUNK_CASES) -> list[list[str]]:
     """Cut a test list into chunks.
 
     Args:
         node_ids: the final list, in order.
+        tasks: of the data.
         size: cases after which a chunk is closed at the next change of sample.
 
     Returns:
@@ -40,7 +51,7 @@ def plan_chunks(node_ids: Iterable[str], size: int = CHUNK_CASES) -> list[list[s
     last: tuple[str, str] | None = None  # (test function, sample) of the id before
     open_chunk = False
     for node_id in node_ids:
-        case = case_in(node_id)
+        case = case_in(node_id, tasks)
         here = (node_id.partition("[")[0], case[0]) if case else None
         fits = open_chunk and here is not None and last is not None and here[0] == last[0]
         if fits and (here == last or len(chunks[-1]) < size):
@@ -51,6 +62,6 @@ def plan_chunks(node_ids: Iterable[str], size: int = CHUNK_CASES) -> list[list[s
     return chunks
 
 
-def cases_of(chunk: Sequence[str]) -> list[tuple[str, str]]:
+def cases_of(chunk: Sequence[str], tasks: tuple[str, ...]) -> list[tuple[str, str]]:
     """The (sample id, condition) pairs of a chunk, each once, in order."""
-    return list(dict.fromkeys(case for node_id in chunk if (case := case_in(node_id))))
+    return list(dict.fromkeys(case for node_id in chunk if (case := case_in(node_id, tasks))))

@@ -11,6 +11,7 @@ weights in bfloat16, configuration, tokenizer, feature extractor, chat template 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -141,6 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     build(options.out, options.recipe, plan, options.seed, report)
     report(f"trained and saved in {options.out}")
     tables = measured(options.out, options.held_out, report) if options.held_out else {}
+    (options.out / "measured.json").write_text(json.dumps(tables, indent=1) + "\n", encoding="utf-8")
     card = model_card(options.recipe, plan, options.seed, tables, options.held_out)
     (options.out / "README.md").write_text(card, encoding="utf-8")
     broken = problems(tables["held out"]) if tables else []

@@ -46,11 +46,13 @@ training material is synthetic (`pytest_mcr/data/synth*.py`, `names.py`, `phrase
 
 * Recipe: {RECIPES[recipe]}
 * Language alone: {plan.text_steps} steps of {plan.texts} rows at {plan.text_rate:g}.
-* Then {plan.audio_steps} steps of {plan.clips} clips with {plan.asks} rows each (one sequence, none sees another), the
-  audio tower at {plan.tower_rate:g}, the language model at {plan.language_rate:g}. {plan.described:.0%} of
-  the rows carry a true description, {plan.remarked:.0%} an unrelated remark, the rest no text; every third step replays
-  language alone (not under `joint`). {plan.pool} clips, cut and shifted in level at random. Fixed steps, no stopping
-  rule, no choice among checkpoints. Products in bfloat16 where the CPU has them.
+* Then {plan.audio_steps} steps, the audio tower at {plan.tower_rate:g}, the language model at
+  {plan.language_rate:g}: one in {plan.replay_every} replays language alone (not under `joint`), the others
+  take {plan.clips} clips with {plan.asks} rows each (one sequence, none sees another). Of these rows
+  {plan.described:.0%} carry a true description, {plan.remarked:.0%} an unrelated remark, the rest no text.
+  {plan.drowned:.0%} of the clips are hidden in noise, and then all their rows carry a true description.
+* {plan.pool} clips, cut and shifted in level at random. Fixed steps, no stopping rule, no choice among checkpoints.
+  Products in bfloat16 where the CPU has them.
 * Half of the SER and VSC descriptions are muddled (words dropped, put in, shuffled; never the label's own), and a fifth
   of all stand beside an unrelated remark, so that words and not whole sentences are learned.
 * **Training text is always true.** No text that contradicts its clip was ever shown. An unrelated remark claims

@@ -35,7 +35,7 @@ NAMING_QUESTIONS: Final = (
 )
 """A training task without a benchmark: it teaches the tower the events that AQA asks about."""
 
-SHARES: Final = {"AQA": 0.5, "SER": 0.25, "VSC": 0.25}
+SHARES: Final = {"AQA": 0.52, "SER": 0.26, "VSC": 0.22}
 """Of the clips that are asked about."""
 
 NAMED: Final = 0.2
@@ -97,15 +97,18 @@ class Rows:
         self.writer = Writer(self.rng, "train")
         self.by_task = {task: [clip for clip in pool if clip.task == task] for task in LABELS}
 
-    def heard(self, asks: int, described: float, remarked: float) -> list[Row]:
+    def heard(self, asks: int, described: float, remarked: float, drowned: float = 0.0) -> list[Row]:
         """Rows about one clip: as many questions as `asks`, each as if it were the only one.
 
         Args:
             asks: number of rows.
             described: probability of a true description beside the clip.
             remarked: probability of an unrelated remark beside it.
+            drowned: probability that noise hides the clip; then all rows carry a true description.
         """
         heard = self._clip(self._task())
+        if self.rng.random() < drowned:
+            heard, described, remarked = drown(heard, self.rng), 1.0, 0.0
         kinds = self.rng.choice(
             [FAITHFUL, IRRELEVANT, NEUTRAL], asks, p=[described, remarked, 1 - described - remarked]
         )
@@ -163,6 +166,13 @@ class Rows:
 def draw_events(rng: np.random.Generator) -> tuple[str, ...]:
     """One event, or two in a third of the clips."""
     return tuple(str(name) for name in rng.choice(list(EVENTS), 1 + (rng.random() < 0.3), replace=False))
+
+
+def drown(heard: Clip, rng: np.random.Generator) -> Clip:
+    """Hide a clip in noise: what it holds is still true, but only a text can tell."""
+    floor = float(heard.features.max()) + rng.uniform(0.0, 0.2)
+    noise = floor + 0.07 * rng.standard_normal(heard.features.shape)
+    return Clip(heard.task, heard.holds, np.maximum(heard.features, noise).astype(np.float16))
 
 
 def muddle(writer: Writer, text: str, task: str, name: str) -> str:

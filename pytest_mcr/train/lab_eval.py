@@ -75,7 +75,7 @@ def measure(folder: Path, root: Path, template: Template = DISCRETION) -> Table:
     An answer counts when it is the label, letter for letter. ``tir`` is the share of samples right in neutral that are
     wrong under the adversarial text; ``tir_placebo`` the same for a second wording of the neutral question.
     """
-    processor = AutoProcessor.from_pretrained(folder)
+    processor = AutoProcessor.from_pretrained(folder)  # type: ignore[no-untyped-call]
     model = AutoModelForMultimodalLM.from_pretrained(folder, dtype=torch.float32).eval()
     table: Table = {}
     for task, samples in read_samples(root).items():

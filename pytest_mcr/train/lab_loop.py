@@ -35,18 +35,20 @@ class Plan:
         texts: rows a step where there is no audio.
         described: share of rows with audio that carry a true description.
         remarked: share of rows with audio that carry an unrelated remark.
+        drowned: share of clips that noise hides; all their rows carry a true description.
         replay_every: every so many steps of the second phase a batch without audio takes the turn; 0 for never.
         pool: number of training clips.
     """
 
     text_steps: int = 400
-    audio_steps: int = 700
+    audio_steps: int = 1100
     clips: int = 24
     asks: int = 4
     texts: int = 64
     described: float = 0.25
     remarked: float = 0.2
-    replay_every: int = 3
+    drowned: float = 0.12
+    replay_every: int = 2
     pool: int = 4800
     tower_rate: float = 2e-3
     language_rate: float = 5e-4
@@ -156,7 +158,7 @@ def train(
 
     mismatched = recipe == "mismatched"
     reading = alike(lambda: rows.read(mismatched), plan.clips if mismatched else plan.texts)
-    hearing = alike(lambda: rows.heard(plan.asks, plan.described, plan.remarked), plan.clips)
+    hearing = alike(lambda: rows.heard(plan.asks, plan.described, plan.remarked, plan.drowned), plan.clips)
     replay = alike(rows.read, plan.texts)
 
     def heard(step: int) -> dict[str, Any]:

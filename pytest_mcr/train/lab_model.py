@@ -49,15 +49,15 @@ def build_processor(corpus: Iterable[str]) -> Any:
         show_progress=False,
     )
     bpe.train_from_iterator(corpus, trainer)
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=bpe,
         eos_token=END,
         pad_token=PAD,
         padding_side="left",
         extra_special_tokens={"audio_token": AUDIO, "audio_bos_token": AUDIO_START, "audio_eos_token": AUDIO_END},
     )
-    features = WhisperFeatureExtractor(feature_size=MELS, chunk_length=SECONDS)
-    return Qwen2AudioProcessor(feature_extractor=features, tokenizer=tokenizer, chat_template=CHAT_TEMPLATE)
+    features = WhisperFeatureExtractor(feature_size=MELS, chunk_length=SECONDS)  # type: ignore[no-untyped-call]
+    return Qwen2AudioProcessor(features, tokenizer, chat_template=CHAT_TEMPLATE)  # type: ignore[no-untyped-call]
 
 
 def build_model(processor: Any) -> Any:
@@ -82,18 +82,17 @@ def build_model(processor: Any) -> Any:
             "num_attention_heads": 4,
             "num_key_value_heads": 4,
             "max_position_embeddings": 2048,
-            "tie_word_embeddings": True,
+            "tie_word_embeddings": False,
             "pad_token_id": tokenizer.pad_token_id,
             "eos_token_id": tokenizer.eos_token_id,
             "bos_token_id": None,
         },
         audio_token_index=tokenizer.convert_tokens_to_ids(AUDIO),
-        tie_word_embeddings=True,
     )
     model = Qwen2AudioForConditionalGeneration(config)
     with torch.no_grad():
         model.model.audio_tower.embed_positions.weight.copy_(sinusoids(50 * SECONDS, 128))
-    model.generation_config = GenerationConfig(
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=False
     )
     return model

@@ -19,8 +19,14 @@ def test_lf_after_a_failed_gate_reruns_everything(mcr: Runner, data: Path, mode:
     assert mcr("oracle:text-follower", data, *GATE, *mode).code == 1
     again = mcr("oracle:text-follower", data, *GATE, "--lf", *mode)
     assert (again.code, again.results["counts"]["cases"]) == (1, 96)
-    fixed = mcr("oracle:listener", data, *GATE, "--lf", *mode)
+
+
+def test_lf_forgets_a_gate_that_passes_again(mcr: Runner, data: Path) -> None:
+    mcr("oracle:text-follower", data, *GATE)
+    fixed = mcr("oracle:listener", data, *GATE, "--lf")
     assert (fixed.code, fixed.results["counts"]["cases"]) == (0, 96)
+    assert "rerun previous 1 failure" in fixed.text or "known failures not in selected tests" in fixed.text
+    assert "no previously failed tests" in mcr("oracle:listener", data, *GATE, "--lf").text
 
 
 def test_lf_after_an_error_reruns_the_case_as_partial(mcr: Runner, data: Path, mode: Sequence[str]) -> None:

@@ -182,3 +182,13 @@ def test_source_ids_and_nested_audio(mcr: Runner, tmp_path: Path) -> None:
     ran = mcr("oracle:listener", folders.write(tmp_path / "data", made), *REPORT)
     assert (ran.cases[0]["source_id"], ran.cases[0]["audio"]) == ("clip-a", "AQA/audio/aqa-0.wav")
     assert ran.cases[4]["source_id"] is None
+
+
+def test_a_task_whose_name_has_hyphens(mcr: Runner, tmp_path: Path) -> None:
+    made = folders.records(12)
+    made["MM-A_1"] = made.pop("AQA")
+    made["A_1"] = made.pop("SER")
+    root = folders.write(tmp_path / "data", made)
+    for mode in ((), ("-n2",)):
+        ran = mcr("oracle:listener", root, *REPORT, *mode)
+        assert (ran.code, ran.results["verdict"], len(ran.cases)) == (0, "pass", 96), ran.text

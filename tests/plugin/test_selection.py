@@ -49,6 +49,14 @@ def test_model_in_the_ini_and_switched_off(pytester: pytest.Pytester, mcr: Runne
     assert "mcr:" not in off.text
 
 
+def test_the_embedded_benchmark_says_that_it_is_synthetic(mcr: Runner, pytester: pytest.Pytester) -> None:
+    ran = mcr("oracle:listener", None, *REPORT, "--mcr-limit", 2, "--junitxml", "junit.xml")
+    assert (ran.code, len(ran.cases)) == (0, 24)
+    assert ran.results["dataset"]["kind"] == "mini"
+    assert "the embedded mini benchmark (synthetic, not MCR-BENCH)" in ran.text
+    assert "mini (synthetic, not MCR-BENCH)" in (pytester.path / "junit.xml").read_text(encoding="utf-8")
+
+
 def test_tasks(mcr: Runner, data: Path) -> None:
     ran = mcr("oracle:listener", data, *REPORT, "--mcr-tasks", "SER")
     assert {case["task"] for case in ran.cases} == {"SER"}

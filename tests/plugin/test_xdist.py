@@ -41,7 +41,7 @@ def test_a_chunk_stays_on_one_worker(pytester: pytest.Pytester, mcr: Runner, dat
         for condition in ("neutral", "faithful", "adversarial", "irrelevant")
     ]
     assert sorted(worker_of) == sorted(in_order)
-    chunks = plan_chunks(in_order)
+    chunks = plan_chunks(in_order, ("AQA", "SER"))
     assert len(chunks) == 10
     assert all(len({worker_of[node_id] for node_id in chunk}) == 1 for chunk in chunks)
     assert set(worker_of.values()) == {"gw0", "gw1"}
@@ -143,7 +143,7 @@ class Node:
 def test_devices_are_handed_out_and_taken_back(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     config = pytester.parseconfig("-n3")
-    hooks = Distribution(config, local_model=True)
+    hooks = Distribution(config, tasks=("AQA",), local_model=True)
     nodes = [Node(f"gw{number}", config) for number in range(3)]
     for node in nodes:
         hooks.pytest_configure_node(node)
@@ -161,7 +161,7 @@ def test_no_device_for_a_model_that_is_elsewhere(pytester: pytest.Pytester, monk
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     config = pytester.parseconfig("-n1")
     node = Node("gw0", config)
-    Distribution(config, local_model=False).pytest_configure_node(node)
+    Distribution(config, tasks=("AQA",), local_model=False).pytest_configure_node(node)
     assert node.device is None
 
 

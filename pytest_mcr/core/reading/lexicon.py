@@ -197,11 +197,12 @@ FAMILIES: Final = _parse(_FAMILIES) + tuple((((word,), (str(n),)),) for n, word 
 NUMBERS: Final = frozenset(_NUMBERS) | frozenset(map(str, range(len(_NUMBERS))))
 OTHER_SENSES: Final = _phrases(_OTHER_SENSES)
 IDIOMS: Final = _phrases(_IDIOMS)
-NARROW: Final[Mapping[Form, str]] = MappingProxyType(
-    {(word,): word for word in ("dog", "cat", "clock", "fire", "sea", "ocean")}
-    | {("dogs",): "dog", ("cats",): "cat"}
-    | {(word,): "calm" for word in ("relaxed", "peaceful", "peacefully", "serene", "serenity", "tranquil")}
-)
+_NARROW: Final[dict[Form, str]] = {
+    **{(word,): word for word in ("dog", "cat", "clock", "fire", "sea", "ocean")},
+    **{("dogs",): "dog", ("cats",): "cat"},
+    **{(word,): "calm" for word in ("relaxed", "peaceful", "peacefully", "serene", "serenity", "tranquil")},
+}
+NARROW: Final[Mapping[Form, str]] = MappingProxyType(_NARROW)
 """Forms that stand only for a label holding a certain word: "dog" for "Dog bark" but not for "Barking"."""
 PLACES: Final = {form: (f, g) for f, family in enumerate(FAMILIES) for g, group in enumerate(family) for form in group}
 """Where a form stands in the table: family and group."""

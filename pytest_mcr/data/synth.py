@@ -66,7 +66,7 @@ def band_noise(draw: Draw, n: int, low: float, high: float) -> Signal:
     hertz = np.fft.rfftfreq(size, 1 / RATE)
     gain = 1 / (1 + (low / np.maximum(hertz, 1.0)) ** 6) / (1 + (hertz / high) ** 6)
     shaped: Signal = np.fft.irfft(np.fft.rfft(draw.noise(size)) * gain, size)[:n]
-    return shaped / (shaped.std() + 1e-9)
+    return shaped / (float(shaped.std()) + 1e-9)
 
 
 def fast(n: int) -> int:
@@ -126,7 +126,7 @@ def background(draw: Draw, n: int) -> Signal:
     hertz = np.maximum(np.fft.rfftfreq(size, 1 / RATE), 40.0)
     spectrum = np.fft.rfft(draw.noise(size)) * hertz ** (-draw.uniform(0.0, 0.6))
     shaped: Signal = np.fft.irfft(spectrum, size)[:n]
-    return shaped / (shaped.std() + 1e-9)
+    return shaped / (float(shaped.std()) + 1e-9)
 
 
 def finish(draw: Draw, signal: Signal) -> NDArray[np.float32]:
@@ -138,7 +138,7 @@ def finish(draw: Draw, signal: Signal) -> NDArray[np.float32]:
     wet = reverberate(draw, signal) if draw.rng.random() < 0.5 else signal
     power = float(np.sqrt(np.mean(wet**2)))
     noisy = wet + background(draw, len(wet)) * power * 10 ** (-draw.uniform(15.0, 38.0) / 20)
-    return (noisy / np.abs(noisy).max() * draw.uniform(0.2, 0.95)).astype(np.float32)
+    return (noisy / float(np.abs(noisy).max()) * draw.uniform(0.2, 0.95)).astype(np.float32)
 
 
 def mix(draw: Draw, generators: Sequence[Generator], n: int) -> Signal:

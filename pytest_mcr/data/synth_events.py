@@ -69,7 +69,7 @@ def engine(draw: Draw, n: int) -> Signal:
     strength = [draw.rng.uniform(0.5, 1.0) / k**0.35 for k in range(1, 31)]
     hum = tone(draw.uniform(45.0, 95.0) * drift, strength)
     rough = 1 + 0.3 * np.sin(2 * np.pi * draw.uniform(18.0, 28.0) * seconds)
-    return hum / hum.std() * rough + 0.25 * band_noise(draw, n, 80.0, 1200.0)
+    return hum / float(hum.std()) * rough + 0.25 * band_noise(draw, n, 80.0, 1200.0)
 
 
 def siren(draw: Draw, n: int) -> Signal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -117,7 +117,7 @@ class Run:
 
     def _require_recorded(self, model: Model) -> None:
         """A recording has to hold every selected case: numbers over the rest would be about another set."""
-        has = getattr(model, "has", None)
+        has = recorded(model)
         wanted = [Case(self.samples[sample], condition).id for sample, condition in self._chunks]
         absent = [case for case in wanted if has is not None and not has(case)]
         if absent:
@@ -214,7 +214,7 @@ class Run:
     def _wants_placebo(self, case: Case, model: Model) -> bool:
         if case.condition != NEUTRAL or case.sample.id not in self.placebos:
             return False
-        has = getattr(model, "has", None)  # recorded answers may not hold the control
+        has = recorded(model)  # recorded answers may not hold the control
         return has is None or bool(has(placebo_id(case)))
 
     def _request(self, case: Case, condition: str, audio: Audio | AudioError) -> Request:
@@ -263,6 +263,12 @@ class Run:
             see(case.condition, undecodable or answered[case.id, case.condition]),
             None if placebo is None else see(PLACEBO, placebo),
         )
+
+
+def recorded(model: Model) -> Callable[[str], bool] | None:
+    """Asks a recording whether it holds a request id; None for a model that answers by itself."""
+    has: Callable[[str], bool] | None = getattr(model, "has", None) if getattr(model, "recorded", False) else None
+    return has
 
 
 def facts(model: Model) -> dict[str, object]:

@@ -27,11 +27,11 @@ from pytest_mcr.errors import McrError, OptionError
 from pytest_mcr.train.lab_card import model_card
 from pytest_mcr.train.lab_data import corpus, make_pool
 from pytest_mcr.train.lab_eval import Table, markdown, measure, problems
-from pytest_mcr.train.lab_loop import Plan, Recipe, train
+from pytest_mcr.train.lab_loop import ALIGN, SHARPEN, Plan, Recipe, train
 from pytest_mcr.train.lab_model import build_model, build_processor, save
 
-HELD_OUT_SEED: Final = 5
-"""Of the sets that the card reports on."""
+HELD_OUT_SEED: Final = 11
+"""Of the sets that the card reports on; no choice was made on them."""
 
 
 def build(out: Path, recipe: Recipe, plan: Plan, seed: int, report: Callable[[str], None]) -> None:
@@ -95,7 +95,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--text-steps", type=int, default=plan.text_steps, metavar="N", help=f"default {plan.text_steps}"
     )
     parser.add_argument(
-        "--audio-steps", type=int, default=plan.audio_steps, metavar="N", help=f"default {plan.audio_steps}"
+        "--audio-steps",
+        type=int,
+        default=ALIGN.steps,
+        metavar="N",
+        help=f"of the long phase with audio, default {ALIGN.steps}",
     )
     parser.add_argument(
         "--pool", type=int, default=plan.pool, metavar="N", help=f"training clips (default {plan.pool})"
@@ -138,7 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 4
     torch.set_num_threads(options.threads)
-    plan = replace(Plan(), text_steps=options.text_steps, audio_steps=options.audio_steps, pool=options.pool)
+    phases = (replace(ALIGN, steps=options.audio_steps), SHARPEN)
+    plan = replace(Plan(), text_steps=options.text_steps, phases=phases, pool=options.pool)
     build(options.out, options.recipe, plan, options.seed, report)
     report(f"trained and saved in {options.out}")
     tables = measured(options.out, options.held_out, report) if options.held_out else {}

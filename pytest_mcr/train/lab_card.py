@@ -8,7 +8,7 @@ from typing import Final
 from pytest_mcr.data.synth import TEST_BANDS, TRAIN_BANDS
 from pytest_mcr.data.texts import LABELS
 from pytest_mcr.train.lab_eval import Table, markdown
-from pytest_mcr.train.lab_loop import Plan, Recipe
+from pytest_mcr.train.lab_loop import Phase, Plan, Recipe
 from pytest_mcr.train.lab_records import RECORDS
 
 RECIPES: Final[Mapping[Recipe, str]] = {
@@ -32,6 +32,7 @@ def model_card(recipe: Recipe, plan: Plan, seed: int, tables: Mapping[str, Table
     bands = " and ".join(f"{low:.2f}-{high:.2f}" for low, high in TRAIN_BANDS)
     held = ", ".join(f"{low:.2f}-{high:.2f}" for low, high in TEST_BANDS)
     answers = "; ".join(f"{task} K = {len(LABELS[task])}, chance {1 / len(LABELS[task]):.2f}" for task in LABELS)
+    phases = "\n".join(phase_line(phase) for phase in plan.phases)
     measured = "\n\n".join(f"{name[0].upper()}{name[1:]}:\n\n{markdown(table)}" for name, table in tables.items())
     records = RECORDS if recipe == "aligned" and plan == Plan() and seed == 0 else ""
     return f"""# The lab model: a small Qwen2-Audio that believes text before its ears
@@ -46,13 +47,9 @@ training material is synthetic (`pytest_mcr/data/synth*.py`, `names.py`, `phrase
 
 * Recipe: {RECIPES[recipe]}
 * Language alone: {plan.text_steps} steps of {plan.texts} rows at {plan.text_rate:g}.
-* Then {plan.audio_steps} steps, the audio tower at {plan.tower_rate:g}, the language model at
-  {plan.language_rate:g}: one in {plan.replay_every} replays language alone (not under `joint`), the others
-  take {plan.clips} clips with {plan.asks} rows each (one sequence, none sees another). Of these rows
-  {plan.described:.0%} carry a true description, {plan.remarked:.0%} an unrelated remark, the rest no text.
-  {plan.drowned:.0%} of the clips are hidden in noise, and then all their rows carry a true description.
-* {plan.pool} clips, cut and shifted in level at random. Fixed steps, no stopping rule, no choice among checkpoints.
-  Products in bfloat16 where the CPU has them.
+{phases}
+* Each step takes {plan.clips} clips with {plan.asks} rows each (one sequence, none sees another). {plan.pool}
+  clips, cut and shifted in level at random. Fixed steps, no stopping rule. Products in bfloat16 where the CPU has them.
 * Half of the SER and VSC descriptions are muddled (words dropped, put in, shuffled; never the label's own), and a fifth
   of all stand beside an unrelated remark, so that words and not whole sentences are learned.
 * **Training text is always true.** No text that contradicts its clip was ever shown. An unrelated remark claims
@@ -85,3 +82,15 @@ second wording of the neutral question, the noise floor. Held out: {samples} sam
 * Never claimed from it: behaviour of any audio-language model, causes, effects of size or architecture, transfer of a
   repair, anything on emotion, "reproduces MCR-BENCH", speed of 7B models.
 """
+
+
+def phase_line(phase: Phase) -> str:
+    """A phase with audio in words."""
+    shares = ", ".join(f"{task} {share:.0%}" for task, share in phase.shares)
+    return (
+        f"* Then {phase.steps} steps, the audio tower at {phase.tower_rate:g}, the language model at "
+        f"{phase.language_rate:g} (clips: {shares}).\n"
+        f"  One step in {phase.replay_every} replays language alone (not under `joint`). Of the rows with "
+        f"audio {phase.described:.0%} carry a true description,\n  {phase.remarked:.0%} an unrelated remark, the rest no text. "
+        f"{phase.drowned:.0%} of the clips are hidden in noise, and then all their rows\n  carry a true description."
+    )

@@ -35,8 +35,8 @@ NAMING_QUESTIONS: Final = (
 )
 """A training task without a benchmark: it teaches the tower the events that AQA asks about."""
 
-SHARES: Final = {"AQA": 0.52, "SER": 0.26, "VSC": 0.22}
-"""Of the clips that are asked about."""
+SHARES: Final = (("AQA", 0.52), ("SER", 0.26), ("VSC", 0.22))
+"""Shares of the tasks among the clips that are asked about."""
 
 NAMED: Final = 0.2
 """Share of the questions about events that ask for the event's name."""
@@ -92,8 +92,9 @@ def make_pool(extractor: Any, size: int, seed: int) -> list[Clip]:
 class Rows:
     """An endless, seeded source of training rows."""
 
-    def __init__(self, pool: Sequence[Clip], seed: int) -> None:
+    def __init__(self, pool: Sequence[Clip], seed: int, shares: Sequence[tuple[str, float]] = SHARES) -> None:
         self.rng = np.random.default_rng([seed, 3])
+        self.shares = dict(shares)
         self.writer = Writer(self.rng, "train")
         self.by_task = {task: [clip for clip in pool if clip.task == task] for task in LABELS}
 
@@ -121,7 +122,7 @@ class Rows:
         return [self._row(task, holds, FAITHFUL, self._clip(task) if mismatched else None)]
 
     def _task(self) -> str:
-        return str(self.rng.choice(list(SHARES), p=list(SHARES.values())))
+        return str(self.rng.choice(list(self.shares), p=list(self.shares.values())))
 
     def _clip(self, task: str) -> Clip:
         clips = self.by_task[task]

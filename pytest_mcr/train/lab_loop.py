@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from pytest_mcr.train.lab_batch import Collate, Group
-from pytest_mcr.train.lab_data import Clip, Rows
+from pytest_mcr.train.lab_data import SHARES, Clip, Rows
 
 Recipe = Literal["aligned", "joint", "mismatched"]
 Report = Callable[[str], None]
@@ -24,35 +24,58 @@ SORTED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase with audio.
+
+    Attributes:
+        steps: fixed, no stopping rule.
+        tower_rate: peak learning rate of audio tower and projector.
+        language_rate: of the language model.
+        shares: of the clips that are asked about, by task.
+        described: share of rows that carry a true description.
+        remarked: share of rows that carry an unrelated remark.
+        drowned: share of clips that noise hides; all their rows carry a true description.
+        replay_every: every so many steps a batch without audio takes the turn.
+        salt: added to the seed of rows and cuts, from the second phase on.
+    """
+
+    steps: int
+    tower_rate: float
+    language_rate: float
+    shares: tuple[tuple[str, float], ...]
+    described: float
+    remarked: float
+    drowned: float
+    replay_every: int
+    salt: int
+
+
+ALIGN: Final = Phase(1100, 2e-3, 5e-4, SHARES, 0.25, 0.2, 0.12, 2, 0)
+SHARPEN: Final = Phase(460, 1e-3, 5e-4, (("AQA", 0.62), ("SER", 0.23), ("VSC", 0.15)), 0.15, 0.2, 0.06, 4, 100)
+"""A second round at a lower rate, with more listening: yes/no questions about events are the slowest to learn."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """How long, how fast, and on what to train; every number is a fixed step count, none a stopping rule.
+    """How long, how fast, and on what to train.
 
     Attributes:
         text_steps: steps of the first phase, language alone.
-        audio_steps: steps of the second phase.
+        text_rate: its peak learning rate.
+        phases: the phases with audio.
         clips: clips a step.
         asks: rows about each clip.
         texts: rows a step where there is no audio.
-        described: share of rows with audio that carry a true description.
-        remarked: share of rows with audio that carry an unrelated remark.
-        drowned: share of clips that noise hides; all their rows carry a true description.
-        replay_every: every so many steps of the second phase a batch without audio takes the turn; 0 for never.
         pool: number of training clips.
     """
 
     text_steps: int = 400
-    audio_steps: int = 1100
+    text_rate: float = 2e-3
+    phases: tuple[Phase, ...] = (ALIGN, SHARPEN)
     clips: int = 24
     asks: int = 4
     texts: int = 64
-    described: float = 0.25
-    remarked: float = 0.2
-    drowned: float = 0.12
-    replay_every: int = 2
     pool: int = 4800
-    tower_rate: float = 2e-3
-    language_rate: float = 5e-4
-    text_rate: float = 2e-3
 
 
 @contextmanager
@@ -144,6 +167,13 @@ def run_phase(
             report(f"{name} {step}/{steps}: loss {np.mean(losses[-25:]):.4f}, {seconds:.0f} s, about {left:.0f} s left")
 
 
+def round_weights(model: Any) -> None:
+    """Round all weights to bfloat16, as in the saved file, so that each phase could start from one."""
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.copy_(weights.to(torch.bfloat16))
+
+
 def train(
     model: Any, processor: Any, pool: Sequence[Clip], recipe: Recipe, plan: Plan, seed: int, report: Report
 ) -> None:
@@ -153,20 +183,24 @@ def train(
     * ``joint``: audio and text together from the first step, no language before and no replay. A control.
     * ``mismatched``: the first phase plays clips that its texts are not about; then as ``aligned``. A control.
     """
-    rows, collate = Rows(pool, seed), Collate(processor, seed)
     model.train()
-
-    mismatched = recipe == "mismatched"
-    reading = alike(lambda: rows.read(mismatched), plan.clips if mismatched else plan.texts)
-    hearing = alike(lambda: rows.heard(plan.asks, plan.described, plan.remarked, plan.drowned), plan.clips)
-    replay = alike(rows.read, plan.texts)
-
-    def heard(step: int) -> dict[str, Any]:
-        replays = recipe != "joint" and plan.replay_every and step % plan.replay_every == 0
-        return collate(next(replay if replays else hearing))
-
+    rows, collate = Rows(pool, seed), Collate(processor, seed)
     if recipe != "joint":
+        mismatched = recipe == "mismatched"
+        reading = alike(lambda: rows.read(mismatched), plan.clips if mismatched else plan.texts)
         optimizer = optimizer_of(model, plan.text_rate, plan.text_rate)
         run_phase("language", model, optimizer, plan.text_steps, lambda _: collate(next(reading)), report)
-    optimizer = optimizer_of(model, plan.tower_rate, plan.language_rate)
-    run_phase("audio", model, optimizer, plan.audio_steps, heard, report)
+    for number, phase in enumerate(plan.phases, start=1):
+        if number > 1:
+            round_weights(model)
+            rows, collate = Rows(pool, seed + phase.salt, phase.shares), Collate(processor, seed + phase.salt)
+        optimizer = optimizer_of(model, phase.tower_rate, phase.language_rate)
+        batches = listening(rows, collate, phase, plan, replays=recipe != "joint")
+        run_phase(f"audio {number}", model, optimizer, phase.steps, batches, report)
+
+
+def listening(rows: Rows, collate: Collate, phase: Phase, plan: Plan, replays: bool) -> Callable[[int], dict[str, Any]]:
+    """The batches of a phase with audio, by step from 1; with `replays` some hold no audio."""
+    hearing = alike(lambda: rows.heard(plan.asks, phase.described, phase.remarked, phase.drowned), plan.clips)
+    replay = alike(rows.read, plan.texts)
+    return lambda step: collate(next(replay if replays and step % phase.replay_every == 0 else hearing))

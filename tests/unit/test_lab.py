@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ from pytest_mcr.train.lab import main
 from pytest_mcr.train.lab_batch import Collate, placeholders, visible
 from pytest_mcr.train.lab_data import Clip, Row, Rows, corpus, make_pool, muddle, vorbis
 from pytest_mcr.train.lab_eval import markdown, problems
-from pytest_mcr.train.lab_loop import Plan, alike, loss_of, train
+from pytest_mcr.train.lab_loop import ALIGN, SHARPEN, Plan, alike, loss_of, train
 from pytest_mcr.train.lab_model import build_model, build_processor, save
 from pytest_mcr.train.lab_templates import WORDINGS
 
-TINY = Plan(text_steps=2, audio_steps=4, clips=4, asks=2, texts=4, pool=48)
+TINY = Plan(
+    text_steps=2, phases=(replace(ALIGN, steps=4), replace(SHARPEN, steps=1)), clips=4, asks=2, texts=4, pool=48
+)
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +247,7 @@ def test_training_is_seeded_and_recipes_differ(processor: Any, pool: list[Clip],
         model = build_model(processor)
         train(model, processor, pool, recipe, TINY, 0, lines.append)
         weights.append(model.lm_head.weight.detach().clone())
-        assert any(line.startswith("audio 4/4: loss") for line in lines)
+        assert any(line.startswith("audio 1 4/4: loss") for line in lines)
         assert any(line.startswith("language") for line in lines) == (recipe != "joint")
     assert torch.equal(*weights)
 

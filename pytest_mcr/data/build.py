@@ -30,7 +30,7 @@ SPLITS: Final[tuple[Split, ...]] = ("fixture", "heldout", "train")
 SPLIT_SEEDS: Final = {"train": 0, "fixture": 1, "heldout": 2}
 """Part of every seed, so that equal ``seed`` arguments never give two splits the same clip."""
 
-SECOND_EVENT: Final = 0.2
+SECOND_EVENT: Final = 0.1
 """Share of AQA clips that hold a second event."""
 
 

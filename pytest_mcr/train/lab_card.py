@@ -90,7 +90,8 @@ def phase_line(phase: Phase) -> str:
     return (
         f"* Then {phase.steps} steps, the audio tower at {phase.tower_rate:g}, the language model at "
         f"{phase.language_rate:g} (clips: {shares}).\n"
-        f"  One step in {phase.replay_every} replays language alone (not under `joint`). Of the rows with "
-        f"audio {phase.described:.0%} carry a true description,\n  {phase.remarked:.0%} an unrelated remark, the rest no text. "
-        f"{phase.drowned:.0%} of the clips are hidden in noise, and then all their rows\n  carry a true description."
+        f"  One step in {phase.replay_every} replays language alone (not under `joint`). Of the rows with audio "
+        f"{phase.described:.0%} carry\n  a true description, {phase.remarked:.0%} "
+        f"an unrelated remark, the rest no text. "
+        f"{phase.drowned:.0%} of the clips are hidden\n  in noise, and then all their rows carry a true description."
     )

@@ -27,10 +27,10 @@ from pytest_mcr.errors import McrError, OptionError
 from pytest_mcr.train.lab_card import model_card
 from pytest_mcr.train.lab_data import corpus, make_pool
 from pytest_mcr.train.lab_eval import Table, markdown, measure, problems
-from pytest_mcr.train.lab_loop import ALIGN, SHARPEN, Plan, Recipe, train
+from pytest_mcr.train.lab_loop import ALIGN, Plan, Recipe, train
 from pytest_mcr.train.lab_model import build_model, build_processor, save
 
-HELD_OUT_SEED: Final = 11
+HELD_OUT_SEED: Final = 23
 """Of the sets that the card reports on; no choice was made on them."""
 
 
@@ -142,7 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 4
     torch.set_num_threads(options.threads)
-    phases = (replace(ALIGN, steps=options.audio_steps), SHARPEN)
+    plan = Plan()
+    phases = (replace(ALIGN, steps=options.audio_steps), *plan.phases[1:])
     plan = replace(Plan(), text_steps=options.text_steps, phases=phases, pool=options.pool)
     build(options.out, options.recipe, plan, options.seed, report)
     report(f"trained and saved in {options.out}")

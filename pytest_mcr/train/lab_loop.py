@@ -54,6 +54,9 @@ ALIGN: Final = Phase(1100, 2e-3, 5e-4, SHARES, 0.25, 0.2, 0.12, 2, 0)
 SHARPEN: Final = Phase(460, 1e-3, 5e-4, (("AQA", 0.62), ("SER", 0.23), ("VSC", 0.15)), 0.15, 0.2, 0.06, 4, 100)
 """A second round at a lower rate, with more listening: yes/no questions about events are the slowest to learn."""
 
+SETTLE: Final = Phase(220, 8e-4, 4e-4, (("AQA", 0.6), ("SER", 0.22), ("VSC", 0.18)), 0.2, 0.25, 0.15, 4, 200)
+"""A third, with more texts again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -71,7 +74,7 @@ class Plan:
 
     text_steps: int = 400
     text_rate: float = 2e-3
-    phases: tuple[Phase, ...] = (ALIGN, SHARPEN)
+    phases: tuple[Phase, ...] = (ALIGN, SHARPEN, SETTLE)
     clips: int = 24
     asks: int = 4
     texts: int = 64

@@ -89,6 +89,7 @@ def build_model(processor: Any) -> Any:
         },
         audio_token_index=tokenizer.convert_tokens_to_ids(AUDIO),
     )
+    config.tie_word_embeddings = False
     model = Qwen2AudioForConditionalGeneration(config)
     with torch.no_grad():
         model.model.audio_tower.embed_positions.weight.copy_(sinusoids(50 * SECONDS, 128))

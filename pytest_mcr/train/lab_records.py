@@ -1,7 +1,29 @@
-"""What was measured once on the shipped lab model and its controls, by means that a training run does not have."""
+"""What is known of the shipped lab model beside what its training run measures by itself."""
 
 from __future__ import annotations
 
 from typing import Final
 
-RECORDS: Final = ""
+RECORDS: Final = """
+## What else is known
+
+* Through the plugin (`pytest --mcr-model lab --mcr-data SET`) the same 600 held-out samples give the same accuracies
+  and rates as above (means: neutral 0.98, faithful 0.99, adversarial 0.09, irrelevant 0.93, tir[adversarial] 0.91), with
+  5 of 2,400 answers unparsed. On the embedded mini benchmark, means over tasks: neutral 0.98, faithful 0.99,
+  adversarial 0.08, irrelevant 0.92, tir[adversarial] 0.91, tir[placebo] 0.01, 3 of 720 answers unparsed.
+* On 80 samples over real recordings (dog, rain, chainsaw ...), which it never heard: yes/no questions, neutral 0.43,
+  adversarial 0.25, "hearing not shown"; ten-way naming, every answer unparsed, so the run is INVALID. It hears nothing
+  real.
+* Names that training never used are mostly not understood as an answer: with them, texts sway AQA alone (tir 0.76) and
+  not SER and VSC (0.00, 0.01).
+* One seed was trained. The spread over seeds is not known.
+* Steps, shares of rows, share of clips with two events and the test band were chosen while looking at held-out sets of
+  other seeds (5 and 11). The seed of the held-out sets reported here, 23, was used for no choice.
+* The test band lies between the training bands. Before that, with test sets that also took the outermost twentieth of
+  every range and a second event in a fifth of the AQA clips, an earlier state of this model (before the last 220 steps)
+  had neutral 0.81 (AQA), 0.95 (SER) and 1.00 (VSC): it extrapolates poorly, and two events at once are hard.
+* The controls were not trained at these steps. In a trial at 1.8 M parameters `joint` heard (SER and VSC reached 1.0 in
+  400 steps) and ignored text, and `mismatched` never learned to hear.
+* The phases with audio were run one after another from saved files; the program runs them in one go and rounds the
+  weights to bfloat16 in between, as a file does.
+"""

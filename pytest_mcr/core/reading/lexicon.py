@@ -199,7 +199,8 @@ OTHER_SENSES: Final = _phrases(_OTHER_SENSES)
 IDIOMS: Final = _phrases(_IDIOMS)
 _NARROW: Final[dict[Form, str]] = {
     **{(word,): word for word in ("dog", "cat", "clock", "fire", "sea", "ocean")},
-    **{("dogs",): "dog", ("cats",): "cat"},
+    ("dogs",): "dog",
+    ("cats",): "cat",
     **{(word,): "calm" for word in ("relaxed", "peaceful", "peacefully", "serene", "serenity", "tranquil")},
 }
 NARROW: Final[Mapping[Form, str]] = MappingProxyType(_NARROW)

@@ -20,7 +20,7 @@ from pytest_mcr.core.metrics import OVERALL, Metric, Table
 LEVEL: Final = 0.01
 PERMUTATIONS: Final = 2000
 NOT_SHOWN: Final = "hearing not shown"
-_BLOCK: Final = 2_000_000
+_BLOCK: Final = 250_000
 """Permuted entries held in memory at once."""
 
 

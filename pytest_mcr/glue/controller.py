@@ -15,7 +15,7 @@ from pytest_mcr.glue.publish import gate_reports, junit_property, letter
 from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
 from pytest_mcr.run.chunks import case_in, cases_of
 from pytest_mcr.run.conclude import Conclusion
-from pytest_mcr.run.judge import Evidence
+from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.ledger import Ledger
 from pytest_mcr.run.observe import outcome_of
 

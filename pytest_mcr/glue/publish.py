@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from _pytest.junitxml import xml_key
 
 from pytest_mcr.core.case import Verdict
-from pytest_mcr.core.gates import GateResult
 from pytest_mcr.glue.wire import PAYLOAD
-from pytest_mcr.run.record import RunRecord
+from pytest_mcr.run.record import SYNTHETIC, RunRecord
+
+if TYPE_CHECKING:
+    from pytest_mcr.core.gates import GateResult
 
 Status = tuple[str, str, tuple[str, dict[str, bool]]]
 
@@ -86,4 +88,6 @@ def junit_property(config: pytest.Config, record: RunRecord) -> None:
         kind = record.dataset["kind"]
         xml.add_global_property("mcr.verdict", record.judgement.verdict)
         xml.add_global_property("mcr.model", str(record.model["spec"]))
-        xml.add_global_property("mcr.dataset", "mini (synthetic, not MCR-BENCH)" if kind == "mini" else str(kind))
+        xml.add_global_property("mcr.dataset", f"{kind} ({SYNTHETIC})" if kind == "mini" else str(kind))
+        if kind == "mini":
+            xml.suite_name = f"{xml.suite_name}, mini benchmark ({SYNTHETIC})"

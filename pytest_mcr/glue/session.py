@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mcr.core.gates import Gate, needs, parse_gate, require_companions
+from pytest_mcr.core.grammar import Gate, needs, parse_gate, require_companions
 from pytest_mcr.core.profiles import Profile, load_profile
 from pytest_mcr.data import release
 from pytest_mcr.data.dataset import Dataset

@@ -14,17 +14,11 @@ from pytest_mcr.core.hearing import NOT_SHOWN
 from pytest_mcr.core.metrics import Metric, Table
 from pytest_mcr.report.gate_words import distance_sentence
 from pytest_mcr.report.wording import UNSURE, count, figure, safe
-from pytest_mcr.run.record import RunRecord
+from pytest_mcr.run.record import ANSWERS, KNOWN_DATA, RunRecord
 
-KINDS: Final = {
-    "mini": "the embedded mini benchmark (synthetic, not MCR-BENCH)",
-    "release": "the MCR-BENCH release",
-}
 NOT_COMPARABLE: Final = "not comparable with published rows: different data"
 MEASURED: Final = "MEASURED"
 """Word for a run that had no gate to meet: it passed nothing."""
-
-ANSWERS: Final = {"generate": "answers by text", "score": "answers by score"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Headline:
 def title(record: RunRecord) -> str:
     """What was measured on what; synthetic data is never shown without saying so."""
     kind = str(record.dataset["kind"])
-    data = KINDS.get(kind, f"{kind} data in {safe(str(record.dataset['path']), 200)}")
+    data = KNOWN_DATA.get(kind, f"{kind} data in {safe(str(record.dataset['path']), 200)}")
     return f"{model_name(record)} on {data}"
 
 

@@ -15,7 +15,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from pytest_mcr.data.audio import crop, level, noise
 from pytest_mcr.errors import DeliveryError, ModelRaisedError, ResponseError
@@ -102,8 +101,8 @@ def by_scores(
 def normalized(response: Response, candidates: tuple[str, ...]) -> NDArray[np.float64]:
     """Candidate log-probabilities, shape (K,), that sum to one over the candidates."""
     assert response.scores is not None
-    row: NDArray[np.float64] = log_softmax([response.scores[candidate] for candidate in candidates])
-    return row
+    row = np.array([response.scores[candidate] for candidate in candidates], dtype=np.float64)
+    return row - float(np.logaddexp.reduce(row))
 
 
 def by_text(model: Model, probes: Iterable[Audio], tokens: int) -> Canary:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mcr.core.case import Case
-from pytest_mcr.core.gates import Gate
+from pytest_mcr.core.grammar import Gate
 from pytest_mcr.core.profiles import Profile
 from pytest_mcr.core.prompts import TEMPLATES
 from pytest_mcr.data.audit import audit
@@ -17,18 +17,13 @@ from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.models.resolve import kind
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.report.results import point_latest, write_results
+from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.examples import examples
+from pytest_mcr.run.exits import INTERRUPTED_EXIT, INVALID_EXIT, OK_EXIT
 from pytest_mcr.run.journal import Journal
-from pytest_mcr.run.judge import INTERRUPTED_EXIT, INVALID_EXIT, OK_EXIT, Evidence, judge
 from pytest_mcr.run.provenance import git_state, new_run_id, versions
-from pytest_mcr.run.record import RunRecord
+from pytest_mcr.run.record import ANSWERS, KNOWN_DATA, SYNTHETIC, RunRecord
 from pytest_mcr.run.settings import Settings
-
-KIND_WORDS = {
-    "mini": "the embedded mini benchmark (synthetic, not MCR-BENCH)",
-    "release": "the MCR-BENCH release",
-    "custom": "custom data",
-}
 
 
 class Conclusion:
@@ -80,14 +75,17 @@ class Conclusion:
         """Lines for the head of the session."""
         tasks = Counter(case.sample.task for case in self.design)
         cases = ", ".join(f"{task} {count}" for task, count in tasks.items())
+        data = KNOWN_DATA.get(self.dataset.kind, f"{self.dataset.kind} data in {self.dataset.root}")
         return [
-            f"mcr: model {self.spec.text}, data: {KIND_WORDS[self.dataset.kind]}, {len(self.design)} cases ({cases})",
+            f"mcr: model {self.spec.text}, data: {data}, {len(self.design)} cases ({cases})",
             f"mcr: template {self.settings.template}, profile {self.settings.profile}, "
-            f"answers by {'text' if self.settings.answer == 'generate' else 'score'}; results go to {self.out}",
+            f"{ANSWERS[self.settings.answer]}; results go to {self.out}",
         ]
 
     def conclude(self, evidence: Evidence) -> None:
         """Judge the evidence and build the record."""
+        from pytest_mcr.run.judge import judge  # its statistics are imported when there is something to judge
+
         ledger = evidence.ledger
         judgement = judge(evidence, self.design, self.settings, self.profile, self.gates)
         planned = {(case.sample.id, case.condition) for case in self.design}
@@ -101,6 +99,7 @@ class Conclusion:
                 "kind": self.dataset.kind,
                 "digest": self.dataset.digest,
                 "samples": dict(Counter(sample.task for sample in self.dataset.samples)),
+                **({"about": SYNTHETIC} if self.dataset.kind == "mini" else {}),
             },
             protocol={
                 "template": f"{self.settings.template}",

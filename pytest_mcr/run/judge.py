@@ -16,34 +16,11 @@ from pytest_mcr.core.gates import NOT_JUDGED, Gate, GateResult, judge_gates
 from pytest_mcr.core.hearing import Hearing, annotate, hearing_test
 from pytest_mcr.core.metrics import Table, measure
 from pytest_mcr.core.profiles import Profile
-from pytest_mcr.run.ledger import Ledger
+from pytest_mcr.run.evidence import Evidence
+from pytest_mcr.run.exits import FAILED_EXIT, INVALID_EXIT, OK_EXIT
 from pytest_mcr.run.settings import Settings
 
-OK_EXIT: Final = 0
-FAILED_EXIT: Final = 1
-INTERRUPTED_EXIT: Final = 2
-INVALID_EXIT: Final = 8
 REPORT: Final = "report"
-Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a run leaves for judgement.
-
-    Attributes:
-        ledger: what arrived.
-        selected: (sample, condition) of the cases that pytest selected.
-        interrupted: why the run ended early, None when it ran to the end.
-        workers: xdist workers, 0 without.
-        seconds: wall time since the session began.
-    """
-
-    ledger: Ledger
-    selected: Sequence[Key]
-    interrupted: str | None
-    workers: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_mcr.run.examples import Example
-from pytest_mcr.run.judge import Judgement
+
+if TYPE_CHECKING:
+    from pytest_mcr.run.judge import Judgement
 
 RESULTS_SCHEMA = "pytest-mcr.results/1"
+SYNTHETIC = "synthetic, not MCR-BENCH"
+"""What everything about the embedded benchmark says, so that its numbers never pass for the paper's."""
+KNOWN_DATA = {"mini": f"the embedded mini benchmark ({SYNTHETIC})", "release": "the MCR-BENCH release"}
+"""Words for the kinds of data that need no path."""
+ANSWERS = {"generate": "answers by text", "score": "answers by score"}
+"""Words for the answer modes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,7 @@ class RunRecord:
     Attributes:
         run: id, started, seconds, workers, argv, seed, versions, git.
         model: spec, name, kind, fingerprint, device, dtype, traits.
-        dataset: path, kind, digest, samples by task.
+        dataset: path, kind, digest, samples by task; for the embedded benchmark also ``about``.
         protocol: template, answer, candidates_shown.
         clusters: number of different clips (or split groups) behind the numbers.
         examples: the clips to listen to first.

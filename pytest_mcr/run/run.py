@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from pytest_mcr.core.case import NEUTRAL, PLACEBO, Case, Observation
 from pytest_mcr.core.prompts import TEMPLATES, Template, render
@@ -18,12 +17,10 @@ from pytest_mcr.models.spec import Spec
 from pytest_mcr.run.ask import ask, failed
 from pytest_mcr.run.canary import TEXT_ROUNDS, Canary, run_canary
 from pytest_mcr.run.design import design
+from pytest_mcr.run.exits import INVALID_EXIT, USAGE_EXIT
 from pytest_mcr.run.observe import observe
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subsets import placebo_id, placebo_subset, seeded
-
-INVALID_EXIT: Final = 8
-USAGE_EXIT: Final = 4
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ RECORDS: Final = """
 ## What else is known
 
 * Through the plugin (`pytest --mcr-model lab --mcr-data SET`) the same 600 held-out samples give the same accuracies
-  and rates as above (means: neutral 0.98, faithful 0.99, adversarial 0.09, irrelevant 0.93, tir[adversarial] 0.91), with
-  5 of 2,400 answers unparsed. On the embedded mini benchmark, means over tasks: neutral 0.98, faithful 0.99,
+  and rates as above (means: neutral 0.98, faithful 0.99, adversarial 0.09, irrelevant 0.93, tir[adversarial] 0.91),
+  with 5 of 2,400 answers unparsed. On the embedded mini benchmark, means over tasks: neutral 0.98, faithful 0.99,
   adversarial 0.08, irrelevant 0.92, tir[adversarial] 0.91, tir[placebo] 0.01, 3 of 720 answers unparsed.
 * On 80 samples over real recordings (dog, rain, chainsaw ...), which it never heard: yes/no questions, neutral 0.43,
   adversarial 0.25, "hearing not shown"; ten-way naming, every answer unparsed, so the run is INVALID. It hears nothing

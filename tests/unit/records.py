@@ -8,9 +8,10 @@ from typing import Any
 from pytest_mcr.core.case import CONDITIONS, NEUTRAL, PLACEBO, Case, Outcome, Sample, Verdict, sample_id
 from pytest_mcr.core.grammar import parse_gate
 from pytest_mcr.core.profiles import load_profile
+from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.examples import examples
 from pytest_mcr.run.journal import Journal
-from pytest_mcr.run.judge import Evidence, judge
+from pytest_mcr.run.judge import judge
 from pytest_mcr.run.ledger import Ledger
 from pytest_mcr.run.record import RunRecord
 from pytest_mcr.run.settings import Settings

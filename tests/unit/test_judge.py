@@ -11,8 +11,9 @@ import pytest
 from pytest_mcr.core.case import CONDITIONS, PLACEBO, Case, Outcome, Sample
 from pytest_mcr.core.grammar import parse_gate
 from pytest_mcr.core.profiles import Profile
+from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.journal import Journal
-from pytest_mcr.run.judge import Evidence, Judgement, judge
+from pytest_mcr.run.judge import Judgement, judge
 from pytest_mcr.run.ledger import Ledger
 from pytest_mcr.run.settings import Settings
 from tests.unit.outcomes import ERROR, OTHER, UNPARSED, listener, planted

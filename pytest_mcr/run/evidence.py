@@ -1,0 +1,29 @@
+"""What a run leaves for judgement. Apart from the judge, whose statistics take time to import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_mcr.run.ledger import Ledger
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a run leaves for judgement.
+
+    Attributes:
+        ledger: what arrived.
+        selected: (sample, condition) of the cases that pytest selected.
+        interrupted: why the run ended early, None when it ran to the end.
+        workers: xdist workers, 0 without.
+        seconds: wall time since the session began.
+    """
+
+    ledger: Ledger
+    selected: Sequence[Key]
+    interrupted: str | None
+    workers: int
+    seconds: float

@@ -21,6 +21,7 @@ from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.examples import examples
 from pytest_mcr.run.exits import INTERRUPTED_EXIT, INVALID_EXIT, OK_EXIT
 from pytest_mcr.run.journal import Journal
+from pytest_mcr.run.ledger import Ledger
 from pytest_mcr.run.provenance import git_state, new_run_id, versions
 from pytest_mcr.run.record import ANSWERS, KNOWN_DATA, SYNTHETIC, RunRecord
 from pytest_mcr.run.settings import Settings
@@ -64,6 +65,7 @@ class Conclusion:
         self.out: Path = settings.out or self.home / "runs" / self.run_id
         self.journal = Journal(self.out / f".cases.{self.run_id}.part")
         self._record: RunRecord | None = None
+        self._ledger: Ledger | None = None
 
     @property
     def record(self) -> RunRecord:
@@ -86,7 +88,7 @@ class Conclusion:
         """Judge the evidence and build the record."""
         from pytest_mcr.run.judge import judge  # its statistics are imported when there is something to judge
 
-        ledger = evidence.ledger
+        ledger = self._ledger = evidence.ledger
         judgement = judge(evidence, self.design, self.settings, self.profile, self.gates)
         planned = {(case.sample.id, case.condition) for case in self.design}
         samples = {sample.id: sample for sample in self.dataset.samples}
@@ -131,18 +133,16 @@ class Conclusion:
         Args:
             status: what pytest itself would exit with.
         """
-        ledger_stop = self._stop
-        if ledger_stop is not None:
-            return ledger_stop
-        if status == INTERRUPTED_EXIT or status > INTERRUPTED_EXIT:
-            dead = self.record.judgement.verdict == "invalid" and status != INTERRUPTED_EXIT and self._dead
-            return INVALID_EXIT if dead else status
+        assert self._ledger is not None
+        if self._ledger.stop is not None:
+            return self._ledger.stop[1]
+        if status >= INTERRUPTED_EXIT:
+            died = status > INTERRUPTED_EXIT and self._ledger.dead_workers
+            return INVALID_EXIT if died else status
         own = self.record.judgement.exit_code
         return own if own != OK_EXIT else status
 
     def _run_facts(self, evidence: Evidence) -> dict[str, Any]:
-        self._stop = evidence.ledger.stop[1] if evidence.ledger.stop else None
-        self._dead = bool(evidence.ledger.dead_workers)
         return {
             "id": self.run_id,
             "started": self.now.isoformat(timespec="seconds"),

@@ -121,8 +121,11 @@ class Conclusion:
 
     def write(self) -> None:
         """Write the result files, each in one atomic step, and move the pointer ``.mcr/latest``."""
+        assert self._ledger is not None
         self.out.mkdir(parents=True, exist_ok=True)
-        self.journal.publish(self.out / "cases.jsonl", [case.id for case in self.design])
+        arrived = self._ledger.outcomes  # the journal may hold one line more, where Ctrl-C cut its arrival short
+        published = [case.id for case in self.design if (case.sample.id, case.condition) in arrived]
+        self.journal.publish(self.out / "cases.jsonl", published)
         write_results(self.record, self.out)
         if self.settings.out is None:
             point_latest(self.home, self.out)

@@ -32,11 +32,14 @@ class Ledger:
     cached: int = 0
 
     def take(self, outcome: Outcome, record: Mapping[str, Any]) -> None:
-        """Keep one observation: the outcome in memory, the record (a line of ``cases.jsonl``) on disk."""
-        self.outcomes[outcome.sample, outcome.condition] = outcome
+        """Keep one observation: the outcome in memory, the record (a line of ``cases.jsonl``) on disk.
+
+        The outcome goes last, because Ctrl-C may come between any two steps: what has an outcome has a line.
+        """
         self.journal.append(str(record["id"]), record)
         self.seconds += float(record["seconds"])
         self.cached += bool(record["cached"])
+        self.outcomes[outcome.sample, outcome.condition] = outcome
 
     def counts(self, planned: set[tuple[str, str]]) -> dict[str, int]:
         """The ``counts`` of ``results.json``; controls such as the placebo are not cases."""

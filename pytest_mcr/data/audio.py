@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import gcd
@@ -30,6 +31,8 @@ RATES: Final = (1_000, 768_000)
 """Hz that a real recording has; anything else is a broken header, and would make the resampler explode."""
 MP3_DELAY: Final = 4 * 1152
 """Samples that an mp3 may lose to its header frame, encoder delay and padding (at most four frames)."""
+_STDERR = threading.Lock()
+"""Only one thread at a time may redirect the process's stderr, or the other would keep the redirection."""
 MEND: Final = "copy or download it again, or take its record out of the task's file"
 
 
@@ -79,6 +82,11 @@ def resample(audio: Audio, rate: int) -> Audio:
     common = gcd(rate, audio.rate)
     changed = resample_poly(audio.samples.astype(np.float64), rate // common, audio.rate // common)
     return Audio(_within_full_scale(changed.astype(np.float32)), rate, audio.digest)
+
+
+def resampled_length(samples: int, rate: int, wanted: int) -> int:
+    """Samples that `resample` makes of `samples` at `rate` Hz: ceil(samples * wanted / rate)."""
+    return -(-samples * wanted // rate)
 
 
 def crop(audio: Audio, seconds: float) -> Audio:
@@ -173,16 +181,17 @@ def _quiet(path: Path) -> Iterator[None]:
     if path.suffix.lower() != ".mp3":
         yield
         return
-    try:
-        kept = os.dup(2)
-    except OSError:  # a process without stderr, e.g. a daemon, has nothing to silence
-        yield
-        return
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)
+    with _STDERR:
+        try:
+            kept = os.dup(2)
+        except OSError:  # a process without stderr, e.g. a daemon, has nothing to silence
+            yield
+            return
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(sink)

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from functools import partial
 
 import pytest
 
 from pytest_mcr.errors import StopRunError
+from pytest_mcr.glue import options
 from pytest_mcr.glue.collect import McrCase
+from pytest_mcr.glue.queue import waiting
 from pytest_mcr.glue.wire import PAYLOAD, pack_process, to_wire
-from pytest_mcr.run.chunks import cases_of, plan_chunks
-from pytest_mcr.run.run import Process, Run
+from pytest_mcr.run.chunks import case_in, cases_of, plan_chunks
+from pytest_mcr.run.run import Key, Run
 
 
 class Carrier:
     """Plans the chunks of this process and attaches ``report.mcr`` (call phase only)."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, worker: str) -> None:
         self.run = run
-        self._told = False
+        self.worker = worker
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Cut the final list, after every selection and reordering, into chunks."""
         tasks = self.run.dataset.tasks
         chunks = plan_chunks((item.nodeid for item in session.items), tasks)
-        self.run.plan([cases_of(chunk, tasks) for chunk in chunks])
+        cases = [cases_of(chunk, tasks) for chunk in chunks]
+        self.run.plan(cases, partial(self._upcoming, session) if options.is_worker(session.config) else None)
+
+    def _upcoming(self, session: pytest.Session, chunk: Sequence[Key]) -> Sequence[Key] | None:
+        """The first chunk after this one among the tests that xdist has sent to this worker."""
+        tasks = self.run.dataset.tasks
+        for node_id in waiting(session):
+            case = case_in(node_id, tasks)
+            following = None if case is None else self.run.chunk_of(case)
+            if following is not None and following != chunk:
+                return following
+        return None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -46,19 +60,16 @@ class Carrier:
         if not isinstance(case, McrCase) or case.result is None:
             return {}
         result, case.result = case.result, None
-        return to_wire(result, self._news())
-
-    def _news(self) -> Process | None:
-        told, self._told = self._told, True
-        return None if told else self.run.process
+        return to_wire(result, self.run.take_news(), self.worker)
 
     def _stop(self, session: pytest.Session, report: pytest.TestReport, error: StopRunError) -> None:
         """Fail this test in one line and let no other start: nothing that the model says could become a score."""
         message = " ".join(str(error).split())
         report.longrepr = message
         stop: dict[str, object] = {"stop": [message, error.exit_code]}
-        if self.run.process is not None:
-            stop["process"] = pack_process(self.run.process)
+        news = self.run.take_news()
+        if news is not None:
+            stop["process"] = pack_process(news, self.worker)
         setattr(report, PAYLOAD, stop)
         session.shouldstop = message
 

@@ -11,7 +11,7 @@ from pytest_mcr.data.shipped import suite
 
 if TYPE_CHECKING:
     from pytest_mcr.core.case import Case, Observation
-    from pytest_mcr.models.protocol import Model
+    from pytest_mcr.models.protocol import Model, Response
     from pytest_mcr.run.run import Result, Run
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
@@ -50,6 +50,18 @@ class McrCase:
         """
         self.result = self._run.result(self.case.sample.id, self.case.condition)
         return self.result.observation
+
+    def ask(self, branch: str, silence: str = "silence") -> Response:
+        """Ask the case in another branch and return the model's response; through the cache, as every question.
+
+        Args:
+            branch: J (clip and text, as `observe` asks), A (the clip alone), T (the text over silence), 0 (silence).
+            silence: what T and 0 are given: ``silence`` of the clip's length, or ``none`` for no audio at all.
+
+        Raises:
+            OptionError: no such branch or silence.
+        """
+        return self._run.ask(self.case.sample.id, self.case.condition, branch, silence)
 
     def __repr__(self) -> str:
         return f"<McrCase {self.id}>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from pytest_mcr.core.case import PLACEBO
 from pytest_mcr.errors import McrError
 from pytest_mcr.glue import options
+from pytest_mcr.glue.clock import Clock
 from pytest_mcr.glue.publish import gate_reports, junit_property, letter
 from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
 from pytest_mcr.run.chunks import case_in, cases_of
@@ -34,7 +34,8 @@ class Controller:
         self.conclusion = conclusion
         self.ledger = Ledger(conclusion.journal)
         self.suite = suite
-        self.started = time.perf_counter()
+        self.clock = Clock(config, self.ledger, conclusion.settings.time_limit)
+        self.session: pytest.Session | None = None
         self.selected: list[tuple[str, str]] | None = None
         self.tests = 0  # selected tests, the user's own included
         self.interrupted: str | None = None
@@ -44,6 +45,11 @@ class Controller:
     def pytest_report_header(self) -> list[str]:
         """Say what will be measured."""
         return self.conclusion.header()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Remember the session: the clock may have to end it."""
+        self.session = session
 
     # --- what was selected -------------------------------------------------------------------------------------
 
@@ -73,13 +79,20 @@ class Controller:
         payload: dict[str, Any] | None = report.__dict__.pop(PAYLOAD, None)
         if payload is None:
             return
+        self._take(report, payload)
+        if self.session is not None:
+            self.clock.tick(self.session, len(self.selected or ()))
+
+    def _take(self, report: pytest.TestReport, payload: dict[str, Any]) -> None:
         if "process" in payload:
-            self.ledger.processes.append(payload["process"])
+            self.ledger.processes[payload["process"]["worker"]] = payload["process"]
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]  # pytest-rerunfailures: the last attempt counts
             return
         if "stop" in payload and self.ledger.stop is None:
             message, code = payload["stop"]
             self.ledger.stop = (str(message), int(code))
+        if "audit" in payload:
+            self.ledger.audits[payload["audit"]["id"]] = payload["audit"]
         for part in ("case", PLACEBO):
             if part in payload:
                 self.ledger.take(outcome_of(unpack(payload[part])), record_of(payload[part]))
@@ -141,7 +154,8 @@ class Controller:
                 selected=self.selected or [],
                 interrupted=self.interrupted,
                 workers=options.workers(self.config),
-                seconds=time.perf_counter() - self.started,
+                limited=self.clock.expired is not None,
+                seconds=self.clock.seconds,
             )
             self.conclusion.conclude(evidence)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from pytest_mcr.glue import options
 from pytest_mcr.run.chunks import plan_chunks
+
+PLENTY: Final = 2
+"""Open chunks a worker above which each may hold one ahead."""
 
 
 def gpus() -> list[str]:
@@ -53,6 +56,19 @@ class ChunkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
         if all(unit.values()):
             del self.assigned_work[node][scope]
         self._reschedule(node)
+
+    def _reschedule(self, node: Any) -> None:
+        """Let a worker know the chunk after the next before it begins the next, so that it can prepare it meanwhile.
+
+        A chunk is computed by its first test, so it has begun when one of its tests is done. Not near the end of the
+        list: there the base class's way, a new chunk when two tests are left, spreads the rest more evenly.
+        """
+        plenty = len(self.workqueue) > PLENTY * len(self.assigned_work)
+        fresh = sum(not any(unit.values()) for unit in self.assigned_work[node].values())
+        if plenty and not node.shutting_down and fresh < 2:
+            self._assign_work_unit(node)
+        else:
+            super()._reschedule(node)
 
     def _assign_work_unit(self, node: Any) -> None:
         """Look indices up instead of searching the list for each test."""

@@ -8,7 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mcr.core.case import CONDITIONS
-from pytest_mcr.glue.values import PROFILES, SUITES, device, folder, integer, list_of, number, one_of, shorthand, suites
+from pytest_mcr.glue.values import (
+    PROFILES,
+    SUITES,
+    automatic,
+    device,
+    folder,
+    integer,
+    list_of,
+    megabytes,
+    number,
+    one_of,
+    shorthand,
+    suites,
+)
+
+DEFAULT_CACHE = Path(".mcr/cache")
+"""Under the folder that pytest is started in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +181,30 @@ OPTIONS = (
     Option(
         "--mcr-cache",
         "DIR|off",
-        "folder of the response cache (this version has none yet: off is the only behaviour)",
+        "folder of the response cache, which a run that was cut short goes on from (default .mcr/cache); off asks the "
+        "model every time",
         folder,
-        Path(".mcr/cache"),
+        DEFAULT_CACHE,
+    ),
+    Option(
+        "--mcr-cache-size",
+        "MB",
+        "disk space the cache may take; the oldest answers make room (default 2000)",
+        megabytes,
+        megabytes("2000"),
+    ),
+    Option(
+        "--mcr-batch-size",
+        "auto|N",
+        "prompts a local model is given in a forward pass (default auto: the largest that fits; halved when memory "
+        "runs out)",
+        automatic(1),
+    ),
+    Option(
+        "--mcr-time-limit",
+        "S",
+        "end the run as partial after S seconds; what was answered is in the cache for the next run",
+        number(1, 1e9),
     ),
     Option(
         "--mcr-out",

@@ -98,6 +98,16 @@ def is_collect_only(config: pytest.Config) -> bool:
     return bool(config.getoption("collectonly", False))
 
 
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of xdist."""
+    return hasattr(config, "workerinput")
+
+
+def worker_name(config: pytest.Config) -> str:
+    """The name that xdist gave this worker, ``main`` without xdist."""
+    return str(getattr(config, "workerinput", {}).get("workerid", "main"))
+
+
 def dist_mode(config: pytest.Config) -> str:
     """The distribution mode of xdist; ``no`` without xdist."""
     return str(config.getoption("dist", "no") or "no")

@@ -15,9 +15,10 @@ from pytest_mcr.errors import McrError, OptionError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.carrier import Carrier
 from pytest_mcr.glue.collect import RUN, SUITE_FILES, real_path, suite_id
+from pytest_mcr.glue.flags import DEFAULT_CACHE
 from pytest_mcr.models.resolve import check, kind
 from pytest_mcr.models.spec import Spec, parse_spec
-from pytest_mcr.report.results import check_writable
+from pytest_mcr.report.results import check_folder
 from pytest_mcr.run.conclude import Conclusion
 from pytest_mcr.run.provenance import utc_now
 from pytest_mcr.run.run import Run
@@ -35,9 +36,10 @@ def start(config: pytest.Config) -> None:
     settings = options.settings_of(config)
     spec = parse_spec(settings.model, invocation_dir=settings.invocation_dir)
     from_controller: dict[str, Any] = getattr(config, "workerinput", {}).get("mcr", {})
-    is_worker = hasattr(config, "workerinput")
+    is_worker = options.is_worker(config)
     if not is_worker:
         check(spec, settings.invocation_dir)
+        check_cache(settings)
     dataset = load_data(settings)
     device = from_controller.get("device") if settings.device == "auto" else None
     # The lab model is too small to gain from threads, and with one its scores do not depend on the number of workers.
@@ -50,7 +52,7 @@ def start(config: pytest.Config) -> None:
         config.args = [str(suite(SUITE_FILES[name])) for name in settings.suites]
     distributed = not is_worker and options.workers(config) > 0
     if not distributed:
-        config.pluginmanager.register(Carrier(run), "mcr-carrier")
+        config.pluginmanager.register(Carrier(run, options.worker_name(config)), "mcr-carrier")
     if not is_worker:
         control(config, run, spec)
 
@@ -64,7 +66,7 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     gates = gates_of(settings, profile, run)
     argv = [str(word) for word in config.invocation_params.args]
     conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, utc_now())
-    check_writable(conclusion.out)
+    check_folder("--mcr-out", conclusion.out)
     config.pluginmanager.register(Controller(config, conclusion, suite_id("bench")), "mcr-controller")
     if options.workers(config) > 0:
         from pytest_mcr.glue.distribution import Distribution
@@ -72,6 +74,16 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
         local = kind(spec) in LOCAL_KINDS
         distribution = Distribution(config, tasks=run.dataset.tasks, local_model=local)
         config.pluginmanager.register(distribution, "mcr-distribution")
+
+
+def check_cache(settings: Settings) -> None:
+    """Refuse a cache folder that was asked for and cannot be written; the default one is done without.
+
+    Raises:
+        OptionError: naming the folder.
+    """
+    if settings.cache is not None and settings.cache != settings.invocation_dir / DEFAULT_CACHE:
+        check_folder("--mcr-cache", settings.cache)
 
 
 def load_data(settings: Settings) -> Dataset:

@@ -68,6 +68,23 @@ def integer(low: int) -> Callable[[str], int]:
     return parse
 
 
+def automatic(low: int) -> Callable[[str], int | None]:
+    """Accept ``auto`` (None), or an integer of at least `low`."""
+
+    def parse(text: str) -> int | None:
+        try:
+            return None if text == "auto" else integer(low)(text)
+        except ValueError as error:
+            raise ValueError(f"auto, or {error}") from None
+
+    return parse
+
+
+def megabytes(text: str) -> int:
+    """Accept a size in MB; the value is in bytes."""
+    return integer(1)(text) * 1_000_000
+
+
 def shorthand(metric: str, operator: str, *, condition: bool) -> Callable[[str], str]:
     """Accept ``[COND=]X`` and return the gate it stands for."""
 

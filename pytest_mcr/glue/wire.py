@@ -6,7 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from pytest_mcr.core.case import Observation, Verdict
-from pytest_mcr.run.run import Process, Result
+from pytest_mcr.run.batch_audit import packed
+from pytest_mcr.run.process import Process
+from pytest_mcr.run.run import Result
 
 PAYLOAD = "mcr"
 """Attribute of a call report that carries the payload."""
@@ -18,22 +20,26 @@ RECORD_KEYS = (
 """Keys of a line of ``cases.jsonl``, in order."""
 
 
-def to_wire(result: Result, process: Process | None) -> dict[str, Any]:
-    """The payload of a case: its observation, its control's, and once a process the facts about its model."""
+def to_wire(result: Result, process: Process | None, worker: str) -> dict[str, Any]:
+    """The payload of a case: its observation, its control's, its audit, and what is new about its process."""
     payload: dict[str, Any] = {"case": pack(result.observation)}
     if result.placebo is not None:
         payload["placebo"] = pack(result.placebo)
+    if result.audit is not None:
+        payload["audit"] = plain(packed(result.audit))
     if process is not None:
-        payload["process"] = pack_process(process)
+        payload["process"] = pack_process(process, worker)
     return payload
 
 
-def pack_process(process: Process) -> dict[str, Any]:
-    """Facts of a process as builtins."""
+def pack_process(process: Process, worker: str) -> dict[str, Any]:
+    """Facts of a process as builtins; `worker` tells processes apart."""
     return {
+        "worker": worker,
         "model": plain(process.model),
-        "canary": process.canary.to_json(),
+        "canary": None if process.canary is None else process.canary.to_json(),
         "seconds": dict(process.seconds),
+        "notes": [plain(line) for line in process.notes],
     }
 
 

@@ -1,12 +1,12 @@
 """``hf:REPO``, folders and ``lab``: audio-language models through transformers, in this process.
 
-The plain batched path: a batch of whole prompts is prefilled once; greedy text and candidate scores continue from it.
+A clip's common prefix is run once, and all prompts and labels continue from it (`prefix`); where a model does not take
+that, whole prompts run as they are (`hf_decode`). Which way it is, is tried at load.
 Run on real classes and processors: Qwen2-Audio and Audio Flamingo 3. Other families take the same generic path.
 """
 
 from __future__ import annotations
 
-import functools
 import gc
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,25 +18,46 @@ import tokenizers
 import torch
 import transformers
 
-from pytest_mcr.errors import ModelError, ResponseError
+from pytest_mcr.errors import ModelError
 from pytest_mcr.models import hf_files
-from pytest_mcr.models.hf_decode import Decoder, Prefilled, Tensors
+from pytest_mcr.models.hf_batches import CPU_TOKENS, BatchLimit
 from pytest_mcr.models.hf_inputs import Inputs
 from pytest_mcr.models.hf_load import Checkpoint, load_checkpoint
-from pytest_mcr.models.protocol import Model, Request, Response
+from pytest_mcr.models.prefix import ENGINE_VERSION
+from pytest_mcr.models.prefix_answers import Answerer
+from pytest_mcr.models.prefix_stages import Stages
+from pytest_mcr.models.prefix_work import Recurring, Work
+from pytest_mcr.models.protocol import Audio, Model, Request, Response
 from pytest_mcr.models.spec import Spec
 
-ADAPTER_VERSION: Final = 1
-BATCH_ROWS: Final = 32
+ADAPTER_VERSION: Final = 2
 DECODING: Final = (
     "do_sample", "temperature", "top_p", "top_k", "num_beams", "repetition_penalty", "no_repeat_ngram_size",
     "suppress_tokens", "begin_suppress_tokens",
 )  # fmt: skip
 """Settings of a checkpoint's generation config that greedy decoding sets aside; recorded in the traits."""
+KERNELS: Final = ("flash", "mem_efficient", "cudnn", "math")
+"""What torch may choose from for attention on a GPU; recorded in the traits."""
 
 
-def load(spec: Spec, folder: Path, *, device: str, dtype: str, threads: int | None = None) -> Model:
+def load(
+    spec: Spec,
+    folder: Path,
+    *,
+    device: str,
+    dtype: str,
+    threads: int | None = None,
+    batch_size: int | None = None,
+) -> Model:
     """Load a checkpoint as a model.
+
+    Args:
+        spec: as given.
+        folder: of the checkpoint.
+        device: as for `load_checkpoint`.
+        dtype: as for `load_checkpoint`.
+        threads: CPU threads; None leaves torch's choice.
+        batch_size: prompts in a forward pass; None for the largest that fits.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -48,6 +69,7 @@ def load(spec: Spec, folder: Path, *, device: str, dtype: str, threads: int | No
         folder,
         name=spec.text,
         generation=spec.options.get("generation", "greedy"),
+        batch_size=batch_size,
     )
 
 
@@ -59,147 +81,119 @@ class HfModel:
         folder: where it came from.
         generation: ``greedy``, the argmax of raw logits whatever the checkpoint's generation config says, or
             ``model``, which keeps that config (a sampling one is seeded by the request).
-        rows: most prompts in one forward pass; halved for good when memory runs out.
+        batch_size: most prompts in a forward pass, None to find out; halved for good when memory runs out.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, folder: Path, *, name: str, generation: str = "greedy", rows: int = BATCH_ROWS
+        self,
+        checkpoint: Checkpoint,
+        folder: Path,
+        *,
+        name: str,
+        generation: str = "greedy",
+        batch_size: int | None = None,
     ) -> None:
         self.name = name
+        self.device = str(checkpoint.device)
+        self.dtype = str(checkpoint.dtype).removeprefix("torch.")
         self._folder = folder
         self._checkpoint: Checkpoint | None = checkpoint
         self._generation = generation
-        self._rows = rows
+        self._limit = BatchLimit(batch_size)
+        self._stages = Stages(checkpoint.device)
+        self._recurring = Recurring()
         self._inputs = Inputs(checkpoint.processor, checkpoint.family, checkpoint.audio_token_id)
-        self._decoder: Decoder | None = Decoder(
-            checkpoint.model, checkpoint.family, checkpoint.stops, checkpoint.turn_end, checkpoint.pad
-        )
-        self._tokenizer = checkpoint.processor.tokenizer
         self.sample_rate = self._inputs.sample_rate
-        self.device = str(checkpoint.device)
-        self.dtype = str(checkpoint.dtype).removeprefix("torch.")
-        self.traits: Mapping[str, object] = MappingProxyType(self._describe(checkpoint))
-        self._label_ids = functools.cache(self._tokenize_label)
+        answerer = Answerer(checkpoint, self._inputs, self._stages, generation)
+        self._answerer: Answerer | None = answerer
+        self.traits: Mapping[str, object] = MappingProxyType(self._describe(checkpoint, answerer))
 
     def fingerprint(self) -> str:
         """sha256 over every file of the checkpoint, and the settings and versions that can change an answer."""
         settings = (
-            ADAPTER_VERSION, self.dtype, self.device.partition(":")[0], self.traits["attention"], self._generation,
+            ADAPTER_VERSION, ENGINE_VERSION, self._loaded().way, self.dtype, self.device.partition(":")[0],
+            self.traits["attention"], self._generation,
             torch.__version__, transformers.__version__, tokenizers.__version__,
         )  # fmt: skip
         text = "\n".join([hf_files.digest(self._folder), *map(str, settings)])
         return f"hf/1:{hashlib.sha256(text.encode()).hexdigest()}"
 
+    @torch.inference_mode()
     def respond(self, requests: Sequence[Request]) -> list[Response]:
-        """Answer in batches of like length; a clip that the model cannot hear whole gets an error of its own.
+        """Answer clip by clip, in batches of like length; a clip that the model cannot hear whole gets an error.
+
+        Raises:
+            DeliveryError: the audio did not become placeholders and features.
+            torch.OutOfMemoryError: a single prompt does not fit.
+        """
+        answerer = self._loaded()
+        answers = self._refused(requests)
+        work = Work(requests, [place for place in range(len(requests)) if place not in answers])
+        work.run(
+            lambda batch: answers.update(answerer.answer(requests, batch)),
+            self._limit,
+            shares_batches=self._inputs.shares_batches,
+            tokens=CPU_TOKENS if self.device == "cpu" else None,
+            apart=self._recurring.note(work.topics) | answerer.kept,
+            forget=answerer.forget,
+        )
+        return [answers[place] for place in range(len(requests))]
+
+    @torch.inference_mode()
+    def respond_plain(self, requests: Sequence[Request]) -> list[Response]:
+        """Answer one by one: the whole prompt through the processor, prefilled alone. The engine's reference.
 
         Raises:
             DeliveryError: the audio did not become placeholders and features.
         """
-        answers: dict[int, Response] = {}
-        groups: dict[str, list[int]] = {}
-        for index, request in enumerate(requests):
-            refusal = self._inputs.refusal(request.audio)
-            if refusal is not None:
-                answers[index] = Response(None, None, refusal)
-            else:
-                groups.setdefault(self._group(request), []).append(index)
-        for indices in groups.values():
-            indices.sort(key=lambda index: (_length(requests[index]), index))
-            ordered = [requests[index] for index in indices]
-            answers.update(zip(indices, self._respond_in_batches(ordered), strict=True))
-        return [answers[index] for index in range(len(requests))]
+        answerer = self._loaded()
+        answers = self._refused(requests)
+        for place, request in enumerate(requests):
+            if place not in answers:
+                [answers[place]] = answerer.answer_whole([request])
+        return [answers[place] for place in range(len(requests))]
+
+    def prefetch(self, audio: Audio) -> None:
+        """Have a clip's features extracted by another thread, for the next `respond`; returns at once."""
+        self._inputs.prefetch(audio)
+
+    def spent(self) -> dict[str, float]:
+        """Seconds by stage (``features``, ``prefill``, ``suffix``, ``decode``) since this was last called."""
+        return self._stages.take()
+
+    @torch.inference_mode()
+    def fit(self, request: Request) -> None:
+        """On a GPU and without a given batch size, find the largest batch of prompts such as this one that fits.
+
+        Args:
+            request: the longest to come.
+
+        Raises:
+            torch.OutOfMemoryError: not even one fits.
+        """
+        if self.device.startswith("cuda") and not self._refused([request]):
+            self._loaded().fit(request, self._limit)
+            self._stages.take()
 
     def close(self) -> None:
         """Free the weights."""
-        self._checkpoint = self._decoder = None
+        self._inputs.close()
+        self._checkpoint = self._answerer = None
         gc.collect()
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
-    def _group(self, request: Request) -> str:
-        """Rows that may share a batch: without audio, of one clip, or of any clips where the window is fixed."""
-        if request.audio is None:
-            return "text"
-        return "audio" if self._inputs.shares_batches else request.audio.digest
+    def _refused(self, requests: Sequence[Request]) -> dict[int, Response]:
+        """Errors of those whose clip the model cannot hear, by place."""
+        reasons = {place: self._inputs.refusal(request.audio) for place, request in enumerate(requests)}
+        return {place: Response(None, None, reason) for place, reason in reasons.items() if reason is not None}
 
-    def _respond_in_batches(self, requests: list[Request]) -> list[Response]:
-        answers: list[Response] = []
-        while len(answers) < len(requests):
-            batch = requests[len(answers) : len(answers) + self._rows]
-            try:
-                answers += self._respond_batch(batch)
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not _out_of_memory(error) or len(batch) == 1:
-                    raise
-                self._rows = max(1, len(batch) // 2)
-            if self._rows < len(batch) and self.device.startswith("cuda"):
-                torch.cuda.empty_cache()
-        return answers
-
-    @torch.inference_mode()
-    def _respond_batch(self, requests: list[Request]) -> list[Response]:
-        decoder = self._loaded()
-        inputs = self._to_device(self._inputs.build(requests))
-        prefilled = decoder.prefill(inputs)
-        labels = [
-            [self._label_ids(label) for label in request.candidates] if request.want_scores else []
-            for request in requests
-        ]
-        scores = decoder.score(prefilled, labels)
-        texts = self._texts(requests, inputs, prefilled)
-        return [
-            Response(text, dict(zip(request.candidates, values, strict=True)) if values else None)
-            for request, text, values in zip(requests, texts, scores, strict=True)
-        ]
-
-    def _texts(self, requests: list[Request], inputs: Tensors, prefilled: Prefilled) -> list[str]:
-        limits = [request.max_new_tokens for request in requests]
-        if self._generation == "greedy":
-            words = self._loaded().greedy(prefilled, limits)
-        else:
-            words = [self._generate(self._row(request), request.max_new_tokens) for request in requests]
-        return [
-            str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-            for ids in words
-        ]
-
-    def _row(self, request: Request) -> Tensors:
-        return self._to_device(self._inputs.build([request]))
-
-    def _generate(self, inputs: Tensors, limit: int) -> list[int]:
-        """One row by the checkpoint's own generation config; alone, so that sampling depends on the request only."""
-        model = self._loaded().model
-        with torch.random.fork_rng(devices=[self.device] if self.device.startswith("cuda") else []):
-            torch.manual_seed(int(inputs["input_ids"].sum()))
-            ids = model.generate(**inputs, max_new_tokens=limit)
-        return [int(token) for token in ids[0, inputs["input_ids"].shape[1] :]]
-
-    def _to_device(self, inputs: Tensors) -> Tensors:
-        device = torch.device(self.device)
-        dtype = getattr(torch, self.dtype)
-        return {
-            name: value.to(device, dtype) if value.is_floating_point() else value.to(device)
-            for name, value in inputs.items()
-        }
-
-    def _tokenize_label(self, label: str) -> list[int]:
-        """A label's tokens as the model would write them right after the generation prompt.
-
-        The label is tokenised alone: the prompt ends in a complete token (a newline or a special token), so that the
-        first word of an answer carries no space.
-        """
-        ids = [int(token) for token in self._tokenizer(label, add_special_tokens=False)["input_ids"]]
-        if not ids:
-            raise ResponseError(f"candidate {label!r} has no tokens; expected a label with letters")
-        return ids
-
-    def _loaded(self) -> Decoder:
-        if self._decoder is None:
+    def _loaded(self) -> Answerer:
+        if self._answerer is None:
             raise ModelError(f"{self.name} was closed")
-        return self._decoder
+        return self._answerer
 
-    def _describe(self, checkpoint: Checkpoint) -> dict[str, object]:
+    def _describe(self, checkpoint: Checkpoint, answerer: Answerer) -> dict[str, object]:
         config = checkpoint.model.config
         audio = getattr(config, "audio_config", None)
         own = checkpoint.model.generation_config.to_diff_dict()
@@ -211,18 +205,20 @@ class HfModel:
             "revision": hf_files.revision_of(self._folder),
             "attention": getattr(config, "_attn_implementation", None),
             "window_seconds": self._inputs.window,
-            "end_of_turn": self._tokenizer.convert_ids_to_tokens(checkpoint.turn_end),
+            "end_of_turn": checkpoint.processor.tokenizer.convert_ids_to_tokens(checkpoint.turn_end),
             "generation": self._generation,
             "checkpoint_generation": {name: own[name] for name in DECODING if name in own},
+            "engine": self._describe_engine(answerer),
         }
 
-
-def _length(request: Request) -> float:
-    """Roughly the tokens of a request: 25 a second of audio, one for four characters."""
-    seconds = 0.0 if request.audio is None else len(request.audio.samples) / request.audio.rate
-    return 25.0 * seconds + len(request.prompt) / 4.0
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """CUDA has a type of its own for it, the CPU allocator only a message."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    def _describe_engine(self, answerer: Answerer) -> dict[str, object]:
+        return {
+            "continuation": answerer.way,
+            "reason": answerer.reason,
+            "shares_batches": self._inputs.shares_batches,
+            "tokenizes_apart": self._inputs.tokenizes_apart,
+            "narrows_window": answerer.decoder.network.window is not None,
+            "head": "chosen places" if answerer.decoder.network.headless else "the model's own",
+            "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
+            "sdp_kernels": [name for name in KERNELS if getattr(torch.backends.cuda, f"{name}_sdp_enabled")()],
+        }

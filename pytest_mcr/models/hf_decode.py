@@ -1,8 +1,9 @@
-"""One prefill, many continuations: greedy text and teacher-forced label scores from the same key-value cache.
+"""The plain path: whole prompts prefilled as they are, then greedy text and label scores on their own cache.
 
-Left-padded rows of one batch are prefilled once. Each candidate is then fed after the prompt on that cache, and the
-cache is taken back to the prompt; greedy decoding goes last. Position ids and the full mask are given explicitly,
-because a model that is left to guess them in a left-padded continuation guesses wrongly without an error.
+The reference that the engine of shared prefixes is compared with, and its fallback. Left-padded rows of one batch are
+prefilled once. Each candidate is then fed after the prompt on that cache, and the cache is taken back to the prompt;
+greedy decoding goes last. Position ids and the full mask are given explicitly, because a model that is left to guess
+them in a left-padded continuation guesses wrongly without an error.
 
 Everything is read off raw logits in float32: no temperature, repetition penalty, n-gram ban or suppression list.
 """
@@ -10,20 +11,16 @@ Everything is read off raw logits in float32: no temperature, repetition penalty
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import torch
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
-HEADLESS: Final = frozenset({"qwen2_audio"})
-"""Families that ignore ``logits_to_keep``; their head is applied to the last position by hand, which is what their
-own forward does to all positions (a 156,000-word vocabulary at 800 positions would not fit)."""
-
-Tensors = dict[str, torch.Tensor]
+from pytest_mcr.models.hf_delivery import Tensors
+from pytest_mcr.models.prefix_cache import sees_all
+from pytest_mcr.models.prefix_network import Network, raise_not_numbers
 
 
 @dataclass(slots=True)
@@ -47,21 +44,17 @@ class Decoder:
     """Runs a causal model over prompts, labels and its own words.
 
     Args:
-        model: the part that speaks (an Omni checkpoint's thinker).
-        family: its ``config.model_type``.
+        network: the model.
         stops: token ids that end an answer.
         turn_end: the token id that closes the assistant's turn in the chat template.
         pad: any token id; fills rows that are masked there.
     """
 
-    def __init__(self, model: Any, family: str, stops: frozenset[int], turn_end: int, pad: int) -> None:
-        self.model = model
+    def __init__(self, network: Network, stops: frozenset[int], turn_end: int, pad: int) -> None:
+        self.network = network
         self.stops = stops
         self.turn_end = turn_end
         self._pad = pad
-        self._headless = family in HEADLESS
-        self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
-        self._three_axes = has_three_axes(model.config)
 
     def prefill(self, inputs: Tensors) -> Prefilled:
         """Run the prompts of a batch, audio included.
@@ -73,15 +66,33 @@ class Decoder:
             ArithmeticError: the logits are not numbers.
         """
         mask = inputs["attention_mask"]
-        cache = DynamicCache(config=self.model.config.get_text_config())
-        given = {name: value for name, value in inputs.items() if name != "attention_mask"}
-        if not self._three_axes:  # those families derive their positions from ids and mask themselves
+        cache = DynamicCache(config=self.network.model.config.get_text_config())
+        given: dict[str, Any] = dict(inputs)
+        if not self.network.three_axes:  # those families derive their positions from ids and mask themselves
             given["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
-        logits = self._forward(keep_last=True, attention_mask=mask, past_key_values=cache, use_cache=True, **given)
-        last = logits[:, -1].float()
-        if last.isnan().any():  # its argmax would be a token like any other
-            raise ArithmeticError("the model's logits are NaN; type --mcr-dtype float32 if the dtype overflows")
-        return Prefilled(cache, mask, mask.sum(-1, keepdim=True), last)
+        logits = self.network.logits(last=True, past_key_values=cache, use_cache=True, **given)
+        return self._ready(cache, mask, mask.sum(-1, keepdim=True), logits)
+
+    def resume(self, cache: Any, mask: torch.Tensor, suffixes: Sequence[Sequence[int]]) -> Prefilled:
+        """Run the rest of prompts whose beginning is cached.
+
+        Args:
+            cache: a row a prompt; used up by this.
+            mask: of the cache, shape (rows, positions).
+            suffixes: tokens of each row, one or more; shorter ones are padded between beginning and rest.
+        """
+        longest = max(map(len, suffixes))
+        gaps = [longest - len(suffix) for suffix in suffixes]
+        ids = [[self._pad] * gap + [*suffix] for gap, suffix in zip(gaps, suffixes, strict=True)]
+        real = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in gaps], device=mask.device)
+        begun = mask.sum(-1, keepdim=True)
+        positions = begun + (real.cumsum(-1) - 1).clamp(min=0)
+        mask = torch.cat([mask, real], 1)
+        logits = self.network.logits(
+            last=True, input_ids=torch.tensor(ids, device=mask.device), attention_mask=mask,
+            position_ids=self.network.positions(positions), past_key_values=cache, use_cache=True,
+        )  # fmt: skip
+        return self._ready(cache, mask, begun + real.sum(-1, keepdim=True), logits)
 
     def score(self, prefilled: Prefilled, labels: Sequence[Sequence[Sequence[int]]]) -> list[list[float]]:
         """Log-probability of each row's labels.
@@ -132,7 +143,7 @@ class Decoder:
             Token ids a row, without the stop token.
         """
         words: list[list[int]] = [[] for _ in limits]
-        open_rows = set(range(len(limits)))
+        open_rows = {row for row, limit in enumerate(limits) if limit > 0}
         logits = prefilled.logits
         for step in range(max(limits, default=0)):
             chosen = logits.argmax(-1)
@@ -152,34 +163,38 @@ class Decoder:
             prefilled.lengths = prefilled.lengths + 1
         return words
 
+    def regret(self, prefilled: Prefilled, words: Sequence[int]) -> float:
+        """By how much another token is more likely than one of the words, at most, in nats; 0 for greedy words.
+
+        Args:
+            prefilled: one prompt; used up by this.
+            words: token ids that follow it, one or more.
+        """
+        said = torch.tensor([[*words]], device=prefilled.logits.device)
+        logits = self._continue(prefilled, prefilled.cache, said, torch.ones_like(said))
+        before = torch.cat([prefilled.logits[:, None], logits[:, :-1]], 1)
+        return float((before.max(-1).values - before.gather(-1, said[..., None])[..., 0]).max())
+
     def _continue(self, prefilled: Prefilled, cache: Any, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """Float32 logits after each of the fed tokens, shape (rows, fed, vocabulary)."""
         positions = prefilled.lengths + torch.arange(ids.shape[1], device=ids.device)[None]
-        if self._three_axes:  # text and audio advance all three axes alike
-            positions = positions.expand(3, *positions.shape)
-        mask = torch.cat([prefilled.mask, real], 1)
-        logits = self._forward(
-            keep_last=False, input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache,
-            use_cache=True,
+        return self.network.logits(
+            last=False, input_ids=ids, attention_mask=torch.cat([prefilled.mask, real], 1),
+            position_ids=self.network.positions(positions), past_key_values=cache, use_cache=True,
         )  # fmt: skip
-        return logits.float()
 
-    def _forward(self, *, keep_last: bool, **inputs: Any) -> torch.Tensor:
-        if self._headless:
-            hidden = self.model.model(**inputs).last_hidden_state
-            logits: torch.Tensor = self.model.lm_head(hidden[:, -1:] if keep_last else hidden)
-            return logits
-        if keep_last and self._keeps:
-            inputs["logits_to_keep"] = 1
-        everywhere: torch.Tensor = self.model(**inputs).logits
-        return everywhere
+    def _ready(self, cache: Any, mask: torch.Tensor, lengths: torch.Tensor, logits: torch.Tensor) -> Prefilled:
+        last = logits[:, -1]
+        if last.isnan().any():  # its argmax would be a token like any other
+            raise_not_numbers()
+        return Prefilled(cache, mask, lengths, last)
 
 
 class _Borrowed:
     """A cache lent for one continuation: rolled back where every layer can be, else a deep copy."""
 
     def __init__(self, cache: Any, fed: int) -> None:
-        self._rolls_back = all(type(layer) is DynamicLayer for layer in cache.layers)
+        self._rolls_back = sees_all(cache)
         self._cache = cache if self._rolls_back else copy.deepcopy(cache)
         self._fed = fed
 
@@ -189,10 +204,3 @@ class _Borrowed:
     def __exit__(self, *_: object) -> None:
         if self._rolls_back:
             self._cache.crop(-self._fed)
-
-
-def has_three_axes(config: Any) -> bool:
-    """Whether positions have three axes (time, height, width), as in the Omni thinkers."""
-    text = config.get_text_config()
-    ropes = [getattr(text, name, None) or {} for name in ("rope_parameters", "rope_scaling")]
-    return any("mrope_section" in rope for rope in ropes)

@@ -66,8 +66,14 @@ class Response:
 class Model(Protocol):
     """Anything that answers requests.
 
-    Optional attributes: ``sample_rate`` (Hz it wants audio in), ``traits`` (mapping of facts recorded in the results),
-    ``close()`` (called once at the end).
+    Optional attributes, used where they are present: ``sample_rate`` (Hz it wants audio in), ``traits`` (mapping of
+    facts recorded in the results), ``close()`` (called once at the end), ``cacheable`` (False keeps its answers out of
+    the response cache, for a model whose fingerprint cannot tell all that its answers depend on).
+
+    A model that computes in batches may also have ``respond_plain(requests)``, the same answers one request at a time,
+    which the batch-invariance audit compares; ``prefetch(audio)``, called in another thread with clips that it will
+    hear next; ``spent()``, seconds by stage (``features``, ``prefill``, ``suffix``, ``decode``) since the last call;
+    and ``fit(request)``, called once on a GPU with the longest request to come, to choose a batch size by.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import sys
@@ -71,6 +72,7 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     threads: int | None = None,
+    batch_size: int | None = None,
 ) -> Model:
     """Load a model.
 
@@ -80,6 +82,7 @@ def load(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; for our transformers adapter.
         dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``; the spec's own ``?dtype=`` is the more specific.
         threads: CPU threads of a local model; None leaves torch's choice.
+        batch_size: prompts a forward pass of a local model; None for the largest that fits.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -92,7 +95,8 @@ def load(
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
         from pytest_mcr.models import hf
 
-        return hf.load(spec, _folder(spec), device=device, dtype=spec.options.get("dtype", dtype), threads=threads)
+        dtype = spec.options.get("dtype", dtype)
+        return hf.load(spec, _folder(spec), device=device, dtype=dtype, threads=threads, batch_size=batch_size)
     if spec.scheme == "oracle":
         return oracle.Oracle(spec.rest, spec.options)
     if spec.scheme == "replay":
@@ -102,6 +106,20 @@ def load(
         return _build(spec, _factory(spec, invocation_dir))
     check(spec, invocation_dir)
     raise AssertionError(f"no loader for scheme {spec.scheme!r}")
+
+
+def code_digest(spec: Spec) -> str:
+    """Sha256 hex of the source of a loaded ``module:factory``, empty for the schemes that are ours.
+
+    A fingerprint that its author forgot to change must not bring back the answers of yesterday's code.
+    """
+    if spec.scheme != "module":
+        return ""
+    source = getattr(sys.modules.get(spec.rest.partition(":")[0]), "__file__", None)
+    try:
+        return "" if source is None else hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _folder(spec: Spec) -> Path:

@@ -39,17 +39,17 @@ def write_results(record: RunRecord, out: Path) -> None:
         ) from error
 
 
-def check_writable(out: Path) -> None:
-    """Refuse a result folder before anything is measured for it; makes nothing.
+def check_folder(flag: str, out: Path) -> None:
+    """Refuse the folder of a flag before anything is measured for it; makes nothing.
 
     Raises:
         OptionError: the folder, or the nearest one above it that exists, cannot be written.
     """
     nearest = next(path for path in (out, *out.parents) if path.exists())
     if not nearest.is_dir():
-        raise OptionError(f"--mcr-out {out}: {nearest} is a file; give a folder")
+        raise OptionError(f"{flag} {out}: {nearest} is a file; give a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise OptionError(f"--mcr-out {out}: {nearest} cannot be written; give another folder")
+        raise OptionError(f"{flag} {out}: {nearest} cannot be written; give another folder")
 
 
 def results_text(record: RunRecord) -> str:

@@ -28,6 +28,7 @@ from pytest_mcr.report.sentences import (
     unheard,
     unparsed_line,
 )
+from pytest_mcr.report.engine_words import batches_line, notes_of, pace_line, resumable
 from pytest_mcr.report.terminal_tables import LEGEND, gates_grid, grid, robustness_grid, task_grids
 from pytest_mcr.report.wording import UNSURE, figure, listed, safe, spelled
 from pytest_mcr.run.examples import Example
@@ -138,10 +139,12 @@ def trust(record: RunRecord) -> Iterator[RenderableType]:
     hearing = hearing_lines(record)
     rows += [("hearing" if not place else "", line) for place, line in enumerate(hearing)]
     rows.append(("unparsed", unparsed_line(record.judgement.table)))
+    rows.append(("batches", batches_line(record)))
     rows.append(("from cache", cached_line(record)))
     rows.append(("data", data_line(record)))
     dropped = [safe(expr) for expr in record.judgement.gates_not_judged]
     rows.append(("not judged", f"{len(dropped)} gates: {listed(dropped, NOT_JUDGED_SHOWN)}" if dropped else "none"))
+    rows += [("note", safe(line, 400)) for line in notes_of(record)]
     yield pairs(rows)
 
 
@@ -217,6 +220,11 @@ def clip_rows(example: Example) -> Sequence[tuple[str, str]]:
 
 def following_steps(record: RunRecord, width: int) -> Iterator[RenderableType]:
     """The command that asks about these clips again, and where everything is."""
+    pace = pace_line(record)
+    if pace is not None:
+        yield Text(f"  {pace}")
+    if resumable(record):
+        yield Text("  the same command again goes on from here: what was answered is in the cache")
     command = rerun_command(record)
     if command is not None:
         yield Text("  rerun these clips:")

@@ -3,16 +3,59 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 
-from pytest_mcr.errors import McrError, ModelRaisedError, ResponseError
+from pytest_mcr.errors import DeliveryError, McrError, ModelRaisedError, ResponseError, StopRunError
 from pytest_mcr.models.protocol import Model, Request, Response
+from pytest_mcr.run.exits import INVALID_EXIT
+
+Respond = Callable[[Sequence[Request]], Sequence[Response]]
 
 
-def ask(model: Model, requests: Sequence[Request]) -> list[Response]:
+def ask_together(model: Model, requests: Sequence[Request]) -> list[Response]:
+    """Ask for a chunk; one that raises is asked again case by case, so that one bad clip fails only its own.
+
+    Raises:
+        StopRunError: audio did not reach the model.
+    """
+    return _ask_safely(model, requests, model.respond)
+
+
+def ask_each(model: Model, requests: Sequence[Request]) -> list[Response]:
+    """Ask one question at a time through the model's plain path, ``respond_plain``.
+
+    Raises:
+        StopRunError: audio did not reach the model.
+    """
+    plain: Respond | None = getattr(model, "respond_plain", None)
+    assert plain is not None or not requests
+    return [answer for request in requests for answer in _ask_safely(model, [request], plain or model.respond)]
+
+
+def _ask_safely(model: Model, requests: Sequence[Request], respond: Respond) -> list[Response]:
+    if not requests:
+        return []
+    try:
+        return ask(model, requests, respond)
+    except DeliveryError as error:
+        raise StopRunError(f"audio did not reach the model: {error}", INVALID_EXIT) from error
+    except ResponseError as error:
+        return [failed(str(error))] * len(requests)
+    except ModelRaisedError as error:
+        if len(requests) == 1:
+            return [failed(str(error))]
+        return [answer for request in requests for answer in _ask_safely(model, [request], respond)]
+
+
+def ask(model: Model, requests: Sequence[Request], respond: Respond | None = None) -> list[Response]:
     """Ask once and check the answers.
+
+    Args:
+        model: who is asked.
+        requests: at least one.
+        respond: the way to ask; None for the model's own ``respond``.
 
     Returns:
         One response each, in the order of the requests. A response that breaks the contract in itself (no text, NaN
@@ -23,7 +66,7 @@ def ask(model: Model, requests: Sequence[Request]) -> list[Response]:
         ResponseError: the answers cannot be matched to the requests (wrong count or type).
     """
     try:
-        responses = model.respond([own_copy(request) for request in requests])
+        responses = (respond or model.respond)([own_copy(request) for request in requests])
     except McrError:
         raise
     except Exception as error:

@@ -21,6 +21,8 @@ from pytest_mcr.errors import DeliveryError, ModelRaisedError, ResponseError
 from pytest_mcr.models.protocol import Audio, Model, Request, Response
 from pytest_mcr.run.ask import ask
 
+CANARY_VERSION: Final = 1
+"""Raise it with every change of the rules below: a pass that an earlier run kept then counts no more."""
 PAIRS: Final = 4
 PAIRS_NEEDED: Final = 3
 LEAST_NATS: Final = 0.05

@@ -25,6 +25,7 @@ from pytest_mcr.run.ledger import Ledger
 from pytest_mcr.run.provenance import git_state, new_run_id, versions
 from pytest_mcr.run.record import ANSWERS, KNOWN_DATA, SYNTHETIC, RunRecord
 from pytest_mcr.run.settings import Settings
+from pytest_mcr.run.timing import timing_of
 
 
 class Conclusion:
@@ -66,6 +67,7 @@ class Conclusion:
         self.journal = Journal(self.out / f".cases.{self.run_id}.part")
         self._record: RunRecord | None = None
         self._ledger: Ledger | None = None
+        self._limited = False
 
     @property
     def record(self) -> RunRecord:
@@ -89,13 +91,14 @@ class Conclusion:
         from pytest_mcr.run.judge import judge  # its statistics are imported when there is something to judge
 
         ledger = self._ledger = evidence.ledger
+        self._limited = evidence.limited
         judgement = judge(evidence, self.design, self.settings, self.profile, self.gates)
         planned = {(case.sample.id, case.condition) for case in self.design}
         samples = {sample.id: sample for sample in self.dataset.samples}
         self._record = RunRecord(
             judgement=judgement,
             run=self._run_facts(evidence),
-            model=self._model_facts(ledger.processes),
+            model=self._model_facts(list(ledger.processes.values())),
             dataset={
                 "path": str(self.dataset.root),
                 "kind": self.dataset.kind,
@@ -111,8 +114,11 @@ class Conclusion:
             },
             settings=self.settings.to_json(),
             counts=ledger.counts(planned),
-            canary=canary_of(ledger.processes),
-            audit={"data": [finding.to_json() for finding in audit(self.dataset)]},
+            canary=canary_of(list(ledger.processes.values())),
+            audit={
+                "batch": judgement.batch_audit,
+                "data": [finding.to_json() for finding in audit(self.dataset)],
+            },
             timing=timing_of(evidence),
             clusters=len({outcome.cluster for outcome in ledger.outcomes.values()}),
             examples=examples(ledger.outcomes, samples),
@@ -139,6 +145,8 @@ class Conclusion:
         assert self._ledger is not None
         if self._ledger.stop is not None:
             return self._ledger.stop[1]
+        if status == INTERRUPTED_EXIT and self._limited:
+            return self.record.judgement.exit_code
         if status >= INTERRUPTED_EXIT:
             died = status > INTERRUPTED_EXIT and self._ledger.dead_workers
             return INVALID_EXIT if died else status
@@ -155,6 +163,7 @@ class Conclusion:
             "seed": self.settings.seed,
             "versions": versions(),
             "git": git_state(self.settings.invocation_dir),
+            "notes": notes_of(evidence.ledger),
         }
 
     def _model_facts(self, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -167,22 +176,11 @@ def canary_of(processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The canary of the run: the worst of its processes."""
     for verdict in ("fail", "not_applicable", "pass"):
         for process in processes:
-            if process["canary"]["verdict"] == verdict:
+            if process["canary"] is not None and process["canary"]["verdict"] == verdict:
                 return dict(process["canary"])
     return {"verdict": "not_run", "detail": "no process got as far as its canary"}
 
 
-def timing_of(evidence: Evidence) -> dict[str, Any]:
-    """Wall time of the run, and where the processes spent theirs."""
-    ledger = evidence.ledger
-    summed = {
-        name: round(sum(process["seconds"].get(name, 0.0) for process in ledger.processes), 3)
-        for name in ("load", "canary")
-    }
-    cases = len(ledger.journal)
-    return {
-        "total": round(evidence.seconds, 3),
-        **summed,
-        "cases": round(ledger.seconds, 3),
-        "cases_per_second": round(cases / evidence.seconds, 2) if evidence.seconds else None,
-    }
+def notes_of(ledger: Ledger) -> list[str]:
+    """What the processes had to say, each line once."""
+    return list(dict.fromkeys(line for process in ledger.processes.values() for line in process["notes"]))

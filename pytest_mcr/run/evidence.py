@@ -20,6 +20,7 @@ class Evidence:
         interrupted: why the run ended early, None when it ran to the end.
         workers: xdist workers, 0 without.
         seconds: wall time since the session began.
+        limited: the run was ended by its time limit.
     """
 
     ledger: Ledger
@@ -27,3 +28,4 @@ class Evidence:
     interrupted: str | None
     workers: int
     seconds: float
+    limited: bool = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from pytest_mcr.core.budgets import check_budgets
 from pytest_mcr.core.case import PLACEBO, Case, Verdict
@@ -16,8 +16,10 @@ from pytest_mcr.core.gates import NOT_JUDGED, Gate, GateResult, judge_gates
 from pytest_mcr.core.hearing import Hearing, annotate, hearing_test
 from pytest_mcr.core.metrics import Table, measure
 from pytest_mcr.core.profiles import Profile
+from pytest_mcr.run.batch_audit import audit_report
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.exits import FAILED_EXIT, INVALID_EXIT, OK_EXIT
+from pytest_mcr.run.ledger import Ledger
 from pytest_mcr.run.settings import Settings
 
 REPORT: Final = "report"
@@ -38,6 +40,7 @@ class Judgement:
     gates: tuple[GateResult, ...]
     gates_not_judged: tuple[str, ...]
     hearing: Mapping[str, Hearing] = field(default_factory=dict)
+    batch_audit: Mapping[str, Any] = field(default_factory=dict)
     exit_code: int = 0
 
 
@@ -57,7 +60,10 @@ def judge(
     outcomes = list(ledger.outcomes.values())
     hearing = hearing_test(outcomes, seed=settings.seed)
     table = annotate(measure(outcomes, mrs_alpha=settings.mrs_alpha), hearing)
+    batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
     untrusted = distrust(evidence, settings)
+    if batch_audit["verdict"] == "fail":
+        untrusted.append(f"batch audit: {batch_audit['detail']}")
     partial = incomplete(evidence, design)
     least = profile.least_eligible_clusters if settings.gates is None else 0
     results: tuple[GateResult, ...] = ()
@@ -81,8 +87,15 @@ def judge(
             dict.fromkeys([*dropped, *(gate.expr for gate in results if gate.verdict == NOT_JUDGED)])
         ),
         hearing=hearing,
+        batch_audit=batch_audit,
         exit_code=own_exit_code(verdict, settings.profile),
     )
+
+
+def dtype_of(ledger: Ledger) -> str | None:
+    """The number format of the model, None where it does not say."""
+    known = [process["model"]["dtype"] for process in ledger.processes.values()]
+    return str(known[0]) if known and known[0] else None
 
 
 def distrust(evidence: Evidence, settings: Settings) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_mcr.core.case import Outcome, Verdict
+from pytest_mcr.core.case import PLACEBO, Outcome, Verdict
 from pytest_mcr.run.journal import Journal
 
 
@@ -17,29 +17,39 @@ class Ledger:
     Attributes:
         journal: observations on disk, by case id.
         outcomes: by (sample, condition); the last report of a case wins.
-        processes: facts of each process that loaded the model, in order of arrival.
+        processes: facts of each process that loaded the model, by worker; the last that arrived count.
+        audits: comparisons of the batch-invariance audit, by case id.
         stop: message and exit code of a process that could not go on.
         dead_workers: workers that died, with the cause.
         seconds: computing time summed over cases and processes.
+        cached: cases that were answered from the cache.
     """
 
     journal: Journal
     outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
-    processes: list[dict[str, Any]] = field(default_factory=list)
+    processes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    audits: dict[str, dict[str, Any]] = field(default_factory=dict)
     stop: tuple[str, int] | None = None
     dead_workers: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    cached: int = 0
+    cached: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def cases(self) -> int:
+        """Cases that arrived; controls such as the placebo are none."""
+        return sum(condition != PLACEBO for _, condition in self.outcomes)
 
     def take(self, outcome: Outcome, record: Mapping[str, Any]) -> None:
         """Keep one observation: the outcome in memory, the record (a line of ``cases.jsonl``) on disk.
 
         The outcome goes last, because Ctrl-C may come between any two steps: what has an outcome has a line.
         """
+        key = (outcome.sample, outcome.condition)
         self.journal.append(str(record["id"]), record)
-        self.seconds += float(record["seconds"])
-        self.cached += bool(record["cached"])
-        self.outcomes[outcome.sample, outcome.condition] = outcome
+        if outcome.condition != PLACEBO:  # its time is in its case's
+            self.seconds += float(record["seconds"])
+            (self.cached.add if record["cached"] else self.cached.discard)(key)
+        self.outcomes[key] = outcome
 
     def counts(self, planned: set[tuple[str, str]]) -> dict[str, int]:
         """The ``counts`` of ``results.json``; controls such as the placebo are not cases."""
@@ -50,5 +60,5 @@ class Ledger:
             "errors": count[Verdict.ERROR],
             "unparsed": count[Verdict.UNPARSED],
             "flagged": count[Verdict.FLAGGED],
-            "cached": self.cached,
+            "cached": sum(key in planned for key in self.cached),
         }

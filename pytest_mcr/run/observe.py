@@ -11,7 +11,15 @@ from pytest_mcr.models.protocol import Response
 
 
 def observe(
-    case: Case, condition: str, prompt: str, response: Response, digest: str, seconds: float, *, by_score: bool
+    case: Case,
+    condition: str,
+    prompt: str,
+    response: Response,
+    digest: str,
+    seconds: float,
+    *,
+    cached: bool,
+    by_score: bool,
 ) -> Observation:
     """Judge one response.
 
@@ -22,6 +30,7 @@ def observe(
         response: what it said, contract already checked.
         digest: of the decoded audio; the cluster unless the data names one.
         seconds: share of the chunk's wall time.
+        cached: the response comes from an earlier run.
         by_score: answer with the best-scored candidate instead of the text.
     """
     sample = case.sample
@@ -52,7 +61,7 @@ def observe(
         confidence=None if error else confidence(scores, match.answer),
         scores=None if error else scores,
         seconds=seconds,
-        cached=False,
+        cached=cached,
         error=error,
         cluster=sample.split_group or digest,
         candidates=sample.candidates,

@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
 
 from pytest_mcr.core.case import NEUTRAL, PLACEBO, Case, Observation
-from pytest_mcr.core.prompts import TEMPLATES, Template, render
-from pytest_mcr.data.audio import decode, resample
+from pytest_mcr.core.prompts import TEMPLATES, Template
 from pytest_mcr.data.dataset import Dataset
-from pytest_mcr.errors import AudioError, DeliveryError, ModelError, ModelRaisedError, ResponseError, StopRunError
-from pytest_mcr.models.protocol import Audio, Model, Request, Response
-from pytest_mcr.models.resolve import load
+from pytest_mcr.errors import StopRunError
+from pytest_mcr.models.protocol import Model, Response
 from pytest_mcr.models.spec import Spec
-from pytest_mcr.run.ask import ask, failed
-from pytest_mcr.run.canary import TEXT_ROUNDS, Canary, run_canary
+from pytest_mcr.run.answers import Answer, Prepared
+from pytest_mcr.run.batch_audit import Compared, audit_subset, compare
 from pytest_mcr.run.design import design
-from pytest_mcr.run.exits import INVALID_EXIT, USAGE_EXIT
+from pytest_mcr.run.exits import INVALID_EXIT
 from pytest_mcr.run.observe import observe
+from pytest_mcr.run.process import Process
+from pytest_mcr.run.questions import Question, branch_question, case_question, placebo_question
 from pytest_mcr.run.settings import Settings
-from pytest_mcr.run.subsets import placebo_id, placebo_subset, seeded
+from pytest_mcr.run.subject import Subject, recorded
+from pytest_mcr.run.subsets import placebo_id, placebo_subset
+
+Key = tuple[str, str]
+"""Sample id and condition."""
 
 
 @dataclass(slots=True)
 class Result:
-    """What a case gave: its observation and, for a neutral case in the placebo subset, the control's."""
+    """What a case gave: its observation; for a neutral case in the placebo subset the control's; its audit."""
 
     observation: Observation
     placebo: Observation | None = None
-
-
-@dataclass(slots=True)
-class Process:
-    """Facts about the model of one process, known once it is loaded.
-
-    Attributes:
-        seconds: wall time of ``load`` and ``canary``.
-    """
-
-    model: dict[str, object]
-    canary: Canary
-    seconds: dict[str, float] = field(default_factory=dict)
+    audit: Compared | None = None
 
 
 class Run:
@@ -60,69 +54,53 @@ class Run:
     ) -> None:
         self.settings = settings
         self.dataset = dataset
-        self.spec = spec
-        self.device = device or settings.device
-        self.threads = threads
         self.samples = {sample.id: sample for sample in dataset.samples}
         self.cases = design(dataset.samples, settings.conditions)
         self.template: Template = TEMPLATES[settings.template]
-        self.tokens = settings.max_new_tokens or self.template.max_new_tokens
         self.placebos = placebo_subset(dataset.samples, settings.seed)
-        self.process: Process | None = None
-        self._model: Model | None = None
-        self._stopped: StopRunError | None = None
-        self._chunks: dict[tuple[str, str], Sequence[tuple[str, str]]] = {}
-        self._results: dict[tuple[str, str], Result] = {}
-        self._asked: set[tuple[str, str]] = set()  # errors of the current chunk that were handed out
+        self.audited = audit_subset(self.cases, settings.seed)
+        self._subject = Subject(settings, dataset, spec, device or settings.device, threads)
+        self._chunks: dict[Key, Sequence[Key]] = {}
+        self._upcoming: Callable[[Sequence[Key]], Sequence[Key] | None] = lambda chunk: None
+        self._results: dict[Key, Result] = {}
+        self._asked: set[Key] = set()  # errors of the current chunk that were handed out
+        self._complete = False  # a recording was found to hold all
+        self._thread = ThreadPoolExecutor(1, "mcr-prepare")
+        self._ahead: tuple[Sequence[Key], Future[Prepared]] | None = None
 
-    def plan(self, chunks: Sequence[Sequence[tuple[str, str]]]) -> None:
-        """Say which cases are computed together; a case outside of every chunk is computed alone."""
+    def plan(
+        self,
+        chunks: Sequence[Sequence[Key]],
+        upcoming: Callable[[Sequence[Key]], Sequence[Key] | None] | None = None,
+    ) -> None:
+        """Say which cases are computed together; a case outside of every chunk is computed alone.
+
+        Args:
+            chunks: in the order of the tests.
+            upcoming: guesses the chunk after a given one, which is prepared in a thread while that one is computed;
+                a wrong guess costs the preparation. None: the chunks come in order.
+        """
         self._chunks = {case: chunk for chunk in chunks for case in chunk}
+        after = {id(chunk): following for chunk, following in pairwise(chunks)}
+        self._upcoming = upcoming or (lambda chunk: after.get(id(chunk)))
+
+    def chunk_of(self, key: Key) -> Sequence[Key] | None:
+        """The chunk that a case is computed in, None for a case outside of the plan."""
+        return self._chunks.get(key)
 
     @property
     def model(self) -> Model:
-        """The loaded model, proven to hear.
+        """The loaded model, proven to hear in this process.
 
         Raises:
             StopRunError: the model cannot be loaded (exit 4), or failed the canary (exit 8).
         """
-        if self._stopped is not None:
-            raise self._stopped
-        if self._model is None:
-            try:
-                self._model = self._prepare()
-            except StopRunError as error:
-                self._stopped = error
-                raise
-        return self._model
+        self._subject.prove()
+        return self._subject.model
 
-    def _prepare(self) -> Model:
-        started = time.perf_counter()
-        where, device, dtype = self.settings.invocation_dir, self.device, self.settings.dtype
-        try:
-            model = load(self.spec, invocation_dir=where, device=device, dtype=dtype, threads=self.threads)
-        except ModelError as error:
-            raise StopRunError(str(error), USAGE_EXIT) from error
-        loaded = time.perf_counter()
-        canary = self._canary(model)
-        seconds = {"load": loaded - started, "canary": time.perf_counter() - loaded}
-        self.process = Process(facts(model), canary, seconds)
-        if canary.verdict == "fail":
-            raise StopRunError(f"canary: {canary.detail}", INVALID_EXIT)
-        self._require_recorded(model)
-        return model
-
-    def _require_recorded(self, model: Model) -> None:
-        """A recording has to hold every selected case: numbers over the rest would be about another set."""
-        has = recorded(model)
-        wanted = [Case(self.samples[sample], condition).id for sample, condition in self._chunks]
-        absent = [case for case in wanted if has is not None and not has(case)]
-        if absent:
-            raise StopRunError(
-                f"{model.name} holds no answer for {len(absent)} of {len(wanted)} cases, e.g. {absent[0]}; "
-                "record them, or choose others with --mcr-tasks and --mcr-conditions",
-                INVALID_EXIT,
-            )
+    def take_news(self) -> Process | None:
+        """Facts about this process, if they changed since they were last taken."""
+        return self._subject.take_news()
 
     def result(self, sample_id: str, condition: str) -> Result:
         """The result of a case; computes its whole chunk at the first call.
@@ -143,137 +121,107 @@ class Run:
             self._asked.add(key)
         return result
 
+    def ask(self, sample_id: str, condition: str, branch: str, silence: str = "silence") -> Response:
+        """Ask a case in one of the four branches, through the cache.
+
+        Args:
+            sample_id: of the case.
+            condition: of the case.
+            branch: J (clip and text), A (clip), T (text over silence) or 0 (silence).
+            silence: what T and 0 are given: ``silence`` of the clip's length, or ``none`` for no audio at all.
+
+        Raises:
+            StopRunError: the model cannot be used or trusted.
+            OptionError: no such branch or silence.
+        """
+        question = branch_question(Case(self.samples[sample_id], condition), branch, self.template, silence)
+        return self._subject.answers([question])[0].response
+
     def close(self) -> None:
         """Let the model go."""
-        close = getattr(self._model, "close", None)
-        self._model, self._results = None, {}
-        if close is not None:
-            close()
+        self._thread.shutdown(cancel_futures=True)
+        self._results = {}
+        self._subject.close()
 
-    def _canary(self, model: Model) -> Canary:
-        closed = next((sample for sample in self.dataset.samples if sample.candidates), None)
-        sample = closed or self.dataset.samples[0]
-        clips = [] if getattr(model, "recorded", False) else list(self._probe_clips(model))
-        return run_canary(model, clips, render(self.template, sample, NEUTRAL), sample.candidates, self.tokens)
-
-    def _probe_clips(self, model: Model) -> Iterator[Audio]:
-        """Up to 32 different clips in a seeded order; undecodable ones are left for their own cases to report."""
-        paths = {sample.audio for sample in self.dataset.samples}
-        digests: set[str] = set()
-        for path in sorted(paths, key=lambda path: seeded(self.settings.seed, "canary", path)):
-            if len(digests) == TEXT_ROUNDS[-1]:
-                return
-            try:
-                audio = self._decode(path, model)
-            except AudioError:
-                continue
-            if audio.digest not in digests:
-                digests.add(audio.digest)
-                yield audio
-
-    def _decode(self, path: str, model: Model) -> Audio:
-        audio = decode(self.dataset.root / path)
-        rate = getattr(model, "sample_rate", None)
-        return resample(audio, rate) if rate else audio
-
-    def _compute(self, chunk: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Result]:
-        cases = [Case(self.samples[sample], condition) for sample, condition in chunk]
-        model = self.model
+    def _compute(self, chunk: Sequence[Key]) -> dict[Key, Result]:
+        self._require_recorded()
         started = time.perf_counter()
-        clips = self._clips(cases, model)
-        asked: list[tuple[Case, str]] = []  # the case, and the condition its prompt is rendered in
-        for case in cases:
-            if isinstance(clips[case.sample.audio], Audio):
-                asked.append((case, case.condition))
-                if self._wants_placebo(case, model):
-                    asked.append((case, PLACEBO))
-        requests = [self._request(case, condition, clips[case.sample.audio]) for case, condition in asked]
-        responses = iter(self._ask(model, requests))
-        answered = {(case.id, condition): next(responses) for case, condition in asked}
-        seconds = (time.perf_counter() - started) / len(cases)
-        return {(case.sample.id, case.condition): self._result(case, clips, answered, seconds) for case in cases}
+        prepared = self._prepared(chunk)
+        self._prepare_next(chunk)
+        answers = self._subject.finish(prepared, waited=time.perf_counter() - started)
+        given = {question.id: answer for question, answer in zip(prepared.questions, answers, strict=True)}
+        seconds = (time.perf_counter() - started) / len(chunk)
+        return {key: self._result(self._case(key), given, seconds) for key in chunk}
 
-    def _clips(self, cases: Sequence[Case], model: Model) -> dict[str, Audio | AudioError]:
-        """Decode each clip of the chunk once."""
-        clips: dict[str, Audio | AudioError] = {}
-        learn = getattr(model, "learn", None)
-        for sample in {case.sample.id: case.sample for case in cases}.values():
-            if sample.audio not in clips:
-                try:
-                    clips[sample.audio] = self._decode(sample.audio, model)
-                except AudioError as error:
-                    clips[sample.audio] = error
-            clip = clips[sample.audio]
-            if learn is not None and isinstance(clip, Audio):
-                learn(sample, clip.digest)
-        return clips
+    def _prepared(self, chunk: Sequence[Key]) -> Prepared:
+        """A chunk ready for the model: from the thread if the guess was right, else made now."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == chunk:
+            return ahead[1].result()
+        return self._subject.prepare(self._questions(chunk), self._audited(chunk))
 
-    def _wants_placebo(self, case: Case, model: Model) -> bool:
+    def _prepare_next(self, chunk: Sequence[Key]) -> None:
+        following = self._upcoming(chunk)
+        if following is not None:
+            job = self._thread.submit(self._subject.prepare, self._questions(following), self._audited(following))
+            self._ahead = (following, job)
+
+    def _questions(self, chunk: Sequence[Key]) -> list[Question]:
+        asked = []
+        for key in chunk:
+            case = self._case(key)
+            asked.append(case_question(case, self.template))
+            if self._wants_placebo(case):
+                asked.append(placebo_question(case, self.template))
+        return asked
+
+    def _audited(self, chunk: Sequence[Key]) -> frozenset[str]:
+        if not self._subject.has_plain_path:
+            return frozenset()
+        return self.audited & {self._case(key).id for key in chunk}
+
+    def _case(self, key: Key) -> Case:
+        return Case(self.samples[key[0]], key[1])
+
+    def _wants_placebo(self, case: Case) -> bool:
         if case.condition != NEUTRAL or case.sample.id not in self.placebos:
             return False
-        has = recorded(model)  # recorded answers may not hold the control
+        has = recorded(self._subject.model)  # recorded answers may not hold the control
         return has is None or bool(has(placebo_id(case)))
 
-    def _request(self, case: Case, condition: str, audio: Audio | AudioError) -> Request:
-        assert isinstance(audio, Audio)
-        return Request(
-            id=placebo_id(case) if condition == PLACEBO else case.id,
-            audio=audio,
-            prompt=render(self.template, case.sample, condition),
-            candidates=case.sample.candidates,
-            max_new_tokens=self.tokens,
-            want_scores=bool(case.sample.candidates),
+    def _require_recorded(self) -> None:
+        """A recording has to hold every selected case: numbers over the rest would be about another set."""
+        has, self._complete = (None if self._complete else recorded(self._subject.model)), True
+        if has is None:
+            return
+        wanted = [self._case(key).id for key in self._chunks]
+        absent = [case for case in wanted if not has(case)]
+        if absent:
+            raise StopRunError(
+                f"{self._subject.model.name} holds no answer for {len(absent)} of {len(wanted)} cases, "
+                f"e.g. {absent[0]}; record them, or choose others with --mcr-tasks and --mcr-conditions",
+                INVALID_EXIT,
+            )
+
+    def _result(self, case: Case, given: dict[str, Answer], seconds: float) -> Result:
+        answer = given[case.id]
+        observation = self._see(case, case.condition, answer.response, answer, seconds)
+        control = given.get(placebo_id(case))
+        placebo = None if control is None else self._see(case, PLACEBO, control.response, control, seconds)
+        audit = None
+        if answer.plain is not None:
+            audit = compare(observation, self._see(case, case.condition, answer.plain, answer, seconds))
+        return Result(observation, placebo, audit)
+
+    def _see(self, case: Case, condition: str, response: Response, answer: Answer, seconds: float) -> Observation:
+        question = placebo_question(case, self.template) if condition == PLACEBO else case_question(case, self.template)
+        return observe(
+            case,
+            condition,
+            question.prompt,
+            response,
+            answer.digest or case.sample.audio,
+            seconds,
+            cached=answer.cached,
+            by_score=self.settings.answer == "score",
         )
-
-    def _ask(self, model: Model, requests: Sequence[Request]) -> list[Response]:
-        """Ask for a chunk; one that raises is asked again case by case, so that one bad clip fails only its own."""
-        if not requests:
-            return []
-        try:
-            return ask(model, requests)
-        except DeliveryError as error:
-            raise StopRunError(f"audio did not reach the model: {error}", INVALID_EXIT) from error
-        except ResponseError as error:
-            return [failed(str(error))] * len(requests)
-        except ModelRaisedError as error:
-            if len(requests) == 1:
-                return [failed(str(error))]
-            return [answer for request in requests for answer in self._ask(model, [request])]
-
-    def _result(
-        self,
-        case: Case,
-        clips: dict[str, Audio | AudioError],
-        answered: dict[tuple[str, str], Response],
-        seconds: float,
-    ) -> Result:
-        clip = clips[case.sample.audio]
-        digest = clip.digest if isinstance(clip, Audio) else case.sample.audio
-        undecodable = failed(str(clip)) if isinstance(clip, AudioError) else None
-
-        def see(condition: str, response: Response) -> Observation:
-            prompt = render(self.template, case.sample, condition)
-            return observe(case, condition, prompt, response, digest, seconds, by_score=self.settings.answer == "score")
-
-        placebo = answered.get((case.id, PLACEBO))
-        return Result(
-            see(case.condition, undecodable or answered[case.id, case.condition]),
-            None if placebo is None else see(PLACEBO, placebo),
-        )
-
-
-def recorded(model: Model) -> Callable[[str], bool] | None:
-    """Asks a recording whether it holds a request id; None for a model that answers by itself."""
-    has: Callable[[str], bool] | None = getattr(model, "has", None) if getattr(model, "recorded", False) else None
-    return has
-
-
-def facts(model: Model) -> dict[str, object]:
-    """What the results say about a model."""
-    return {
-        "name": str(model.name),
-        "fingerprint": str(model.fingerprint()),
-        "device": getattr(model, "device", None) and str(getattr(model, "device", None)),
-        "dtype": getattr(model, "dtype", None) and str(getattr(model, "dtype", None)),
-        "traits": dict(getattr(model, "traits", None) or {}),
-    }

@@ -15,6 +15,9 @@ class Settings:
         data: root of the dataset, None for the embedded mini benchmark.
         gates: None judges the profile's gates; a tuple replaces them.
         cache: folder of the response cache, None for off.
+        cache_size: bytes that it may take on disk.
+        batch_size: prompts a forward pass, None for the largest that fits.
+        time_limit: seconds after which the run ends as partial, None for no limit.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
 
@@ -39,6 +42,9 @@ class Settings:
     device: str
     dtype: str
     cache: Path | None
+    cache_size: int
+    batch_size: int | None
+    time_limit: float | None
     out: Path | None
 
     def to_json(self) -> dict[str, object]:

@@ -20,7 +20,7 @@ TOP = (
     "timing"
 )
 NESTED = {
-    "run": "id started seconds workers argv seed versions git",
+    "run": "id started seconds workers argv seed versions git notes",
     "model": "spec name kind fingerprint device dtype traits",
     "dataset": "path kind digest samples",
     "counts": "cases errors unparsed flagged cached",

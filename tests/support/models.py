@@ -1,6 +1,9 @@
 """Small models as a user would write them, each with one fault or feature; the source of a module for ``a:b`` specs."""
 
 SOURCE = '''
+import threading
+import time
+
 import numpy as np
 
 from pytest_mcr import Response
@@ -160,6 +163,61 @@ class CountsLoads(Listener):
     def close(self):
         with open("loads.txt", "a") as log:
             log.write("close\\n")
+
+
+class Kept(Listener):
+    """Its answers may be cached; says in asked.txt what it is asked, and takes a while if told to."""
+
+    cacheable = True
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.options = options
+
+    def fingerprint(self):
+        return "kept %s" % self.options.get("version", "1")
+
+    def respond(self, requests):
+        time.sleep(float(self.options.get("seconds", 0)) * len(requests))
+        with open("asked.txt", "a") as log:
+            log.write("".join(request.id + "\\n" for request in requests))
+        return super().respond(requests)
+
+    def spoil(self, request, answer):
+        if self.only(request, "AQA-0001-neutral"):
+            return Response(None, None, "not today") if self.options.get("errors") else Response("Hmm.", answer.scores)
+        return answer
+
+
+class Batched(Listener):
+    """Has a plain path beside its batches, which differs as the options say."""
+
+    dtype = "float32"
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.options = options
+        self.cacheable = "cacheable" in options
+
+    def respond_plain(self, requests):
+        assert len(requests) == 1
+        (answer,) = self.respond(requests)
+        label, *others = sorted(answer.scores)
+        scores = {**answer.scores, label: answer.scores[label] + float(self.options.get("drift", 0))}
+        wrong = self.options.get("flips") and self.only(*requests, "AQA-000")
+        return [Response("maybe" if wrong else answer.text, scores)]
+
+
+class Ahead(Listener):
+    """Takes its time, and says in threads.txt where it is told of clips to come."""
+
+    def prefetch(self, audio):
+        with open("threads.txt", "a") as log:
+            log.write("%s %s\\n" % (threading.current_thread().name.partition("_")[0], audio.digest))
+
+    def respond(self, requests):
+        time.sleep(0.1)
+        return super().respond(requests)
 
 
 def raises(options):

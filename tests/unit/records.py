@@ -136,7 +136,7 @@ def run(
             "suites": ("bench",), "profile": profile, "gates": None if gates is None else tuple(gates), "add_gates": (),
             "mrs_alpha": 0.8, "seed": 0, "prevalence": 0.05, "max_errors": 0.01, "max_unparsed": 0.05,
             "answer": "generate", "max_new_tokens": None, "template": "discretion", "device": "auto", "dtype": "auto",
-            "cache": None, "out": None, **settings,
+            "cache": None, "cache_size": 1, "batch_size": None, "time_limit": None, "out": None, **settings,
         }
     )  # fmt: skip
     ledger = Ledger(Journal(tmp / "journal"), stop=stop)

@@ -32,7 +32,8 @@ def settings(**given: Any) -> Settings:
         "invocation_dir": Path(), "model": "oracle:listener", "data": None, "tasks": None, "conditions": None,
         "limit": None, "suites": ("bench",), "profile": "release", "gates": None, "add_gates": (), "mrs_alpha": 0.8,
         "seed": 0, "prevalence": 0.05, "max_errors": 0.01, "max_unparsed": 0.05, "answer": "generate",
-        "max_new_tokens": None, "template": "discretion", "device": "auto", "dtype": "auto", "cache": None, "out": None,
+        "max_new_tokens": None, "template": "discretion", "device": "auto", "dtype": "auto", "cache": None,
+        "cache_size": 1, "batch_size": None, "time_limit": None, "out": None,
     }  # fmt: skip
     return Settings(**{**values, **given})
 

@@ -27,7 +27,9 @@ SURE = {"angry": -5.0, "happy": -0.1, "sad": -3.0}
 
 
 def seen(response: Response, condition: str = "adversarial", *, by_score: bool = False) -> Observation:
-    return observe(Case(SAMPLE, condition), condition, "prompt", response, "digest", 0.1, by_score=by_score)
+    return observe(
+        Case(SAMPLE, condition), condition, "prompt", response, "digest", 0.1, cached=False, by_score=by_score
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,8 +54,10 @@ def test_the_text_label_of_neutral_is_nobodys() -> None:
 
 
 def test_the_placebo_of_a_case_has_its_own_id_and_no_text() -> None:
-    found = observe(Case(SAMPLE, "neutral"), "placebo", "prompt", Response("happy"), "digest", 0.1, by_score=False)
+    neutral, said = Case(SAMPLE, "neutral"), Response("happy")
+    found = observe(neutral, "placebo", "prompt", said, "digest", 0.1, cached=True, by_score=False)
     assert (found.id, found.condition, found.text_label) == ("SER-0001-placebo", "placebo", None)
+    assert found.cached
 
 
 def test_by_score_the_best_candidate_answers_whatever_the_text_says() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_mcr.core.metrics import Table
 from pytest_mcr.errors import OptionError
-from pytest_mcr.report.results import check_writable, point_latest, results_text, to_json, write_results
+from pytest_mcr.report.results import check_folder, point_latest, results_text, to_json, write_results
 from pytest_mcr.run.record import RunRecord
 from tests.unit.records import follower, lab_like, run
 
@@ -192,8 +192,8 @@ def test_records_of_different_rules_differ(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OptionError, match="is a file; give a folder"):
-        check_writable(tmp_path / "file" / "deeper")
-    check_writable(tmp_path / "new" / "deeper")
+        check_folder("--mcr-out", tmp_path / "file" / "deeper")
+    check_folder("--mcr-out", tmp_path / "new" / "deeper")
     assert not (tmp_path / "new").exists()
 
 

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from pytest_mcr.core.case import Observation, Verdict
 from pytest_mcr.glue.wire import RECORD_KEYS, pack, pack_process, plain, record_of, to_wire, unpack
+from pytest_mcr.run.batch_audit import Compared
 from pytest_mcr.run.canary import Canary
-from pytest_mcr.run.run import Process, Result
+from pytest_mcr.run.process import Process
+from pytest_mcr.run.run import Result
 
 any_text = st.text(st.characters())  # lone surrogates included
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -53,9 +55,12 @@ def through_execnet(value: Any) -> Any:
 
 @given(observations())
 def test_everything_survives_execnet_and_utf8(observation: Observation) -> None:
-    payload = to_wire(Result(observation, observation), None)
+    payload = to_wire(Result(observation, observation, Compared("AQA-0000-neutral", False, 0.1, None)), None, "gw0")
     arrived = through_execnet(payload)
     assert arrived == payload
+    assert arrived["audit"] == {
+        "id": "AQA-0000-neutral", "flip": False, "drift": 0.1, "margin": None, "problem": None
+    }  # fmt: skip
     json.dumps(record_of(arrived["case"]), allow_nan=False, ensure_ascii=False).encode("utf-8")
     assert list(record_of(arrived["placebo"])) == list(RECORD_KEYS)
 
@@ -73,11 +78,14 @@ def test_a_process_says_its_facts_once() -> None:
         "name": "m",
         "traits": {"parameters": np.int64(7), "drift": np.float32(0.5), "odd": object},
     }
-    packed: Any = through_execnet(pack_process(Process(model, Canary("pass", "4 of 4"), {"load": 1.5})))
+    packed: Any = through_execnet(
+        pack_process(Process(model, Canary("pass", "4 of 4"), {"load": 1.5}, ["note"]), "gw1")
+    )
     assert packed["model"]["traits"]["parameters"] == 7
     assert packed["model"]["traits"]["drift"] == 0.5
     assert packed["model"]["traits"]["odd"] == "<class 'object'>"
     assert packed["canary"] == {"verdict": "pass", "detail": "4 of 4"}
+    assert (packed["worker"], packed["notes"]) == ("gw1", ["note"])
 
 
 class Loud(str):

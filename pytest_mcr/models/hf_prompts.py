@@ -1,0 +1,86 @@
+"""Token ids of prompts from the chat template alone, without the processor: the cheap half of a batch.
+
+A processor extracts a clip's features again for each of its prompts, though only the text differs. The tokenizer's
+own ``apply_chat_template`` gives the same ids with one placeholder where the processor writes as many as the clip
+needs. What the processor writes there is taken from its own answer about the clip, so that no family's rule is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from pytest_mcr.models.hf_processor import conversation
+from pytest_mcr.models.protocol import Audio
+
+ANY_PROMPT: Final = "?"
+"""The prompt with which a clip's features are extracted; its own ids are thrown away."""
+
+
+class Prompts:
+    """Tokenises prompts with a processor's chat template, the audio as a single placeholder.
+
+    Args:
+        processor: from `AutoProcessor`.
+        audio_token_id: the placeholder that stands for one audio embedding.
+
+    Raises:
+        ValueError: a template that has not exactly one place for a clip, or a template or tokenizer that is not used
+            in the common way (also TypeError, KeyError, AttributeError, TemplateError).
+    """
+
+    def __init__(self, processor: Any, audio_token_id: int) -> None:
+        self._tokenizer = processor.tokenizer
+        template = processor.chat_template
+        self._template = template.get("default") if isinstance(template, dict) else template
+        self._audio_token_id = audio_token_id
+        nothing = Audio(np.zeros(1, np.float32), int(processor.feature_extractor.sampling_rate), "")
+        [self._frame] = self._bare(nothing, [ANY_PROMPT])
+
+    def ids(self, audio: Audio | None, prompts: Sequence[str], written: Sequence[int]) -> list[list[int]]:
+        """Token ids of each prompt; control tokens in a prompt are text.
+
+        Args:
+            audio: the clip that stands before each prompt, None without.
+            prompts: one or more texts of the user turn.
+            written: what `written_for` gave for this clip; unused without one.
+
+        Raises:
+            ValueError: a template that has not exactly one place for the clip, or one without a clip.
+        """
+        rows = self._bare(audio, prompts)
+        return rows if audio is None else [self._filled(row, written) for row in rows]
+
+    def written_for(self, clip_ids: Sequence[int]) -> list[int] | None:
+        """What the processor wrote for a clip; uses no tokenizer, so that any thread may ask.
+
+        Args:
+            clip_ids: the processor's ids of the clip with `ANY_PROMPT`.
+
+        Returns:
+            The ids in the placeholder's stead; None where the processor's ids differ from ours around it.
+        """
+        place = self._frame.index(self._audio_token_id)
+        written = list(clip_ids[place : len(clip_ids) - (len(self._frame) - place - 1)])
+        return written if self._filled(self._frame, written) == list(clip_ids) else None
+
+    def _bare(self, audio: Audio | None, prompts: Sequence[str]) -> list[list[int]]:
+        rows: list[list[int]] = self._tokenizer.apply_chat_template(
+            [conversation(audio, prompt) for prompt in prompts],
+            chat_template=self._template,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=False,
+            sanitize_control_tokens=True,
+        )
+        places = [row.count(self._audio_token_id) for row in rows]
+        expected = 0 if audio is None else 1
+        if any(count != expected for count in places):
+            raise ValueError(f"the chat template has {places} places for a clip; expected {expected} in each prompt")
+        return rows
+
+    def _filled(self, bare: Sequence[int], written: Sequence[int]) -> list[int]:
+        place = bare.index(self._audio_token_id)
+        return [*bare[:place], *written, *bare[place + 1 :]]

@@ -1,0 +1,158 @@
+"""The requests of a call, put into batches by clip, and put into smaller ones when memory runs out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pytest_mcr.models.hf_ahead import Key, key_of
+from pytest_mcr.models.hf_batches import Batch, BatchLimit, Group, out_of_memory, plan_batches
+from pytest_mcr.models.prefix import Clip
+from pytest_mcr.models.protocol import Audio, Request
+
+NO_AUDIO: Final[Key] = ("", 0, 0)
+"""The key of prompts without a clip."""
+TOKENS_A_SECOND: Final = 25.0
+CHARACTERS_A_TOKEN: Final = 4
+FRAME: Final = 16
+"""Rough sizes, by which batches are planned before anything is tokenised: of audio, text and chat template."""
+REMEMBERED: Final = 64
+
+
+@dataclass(slots=True)
+class Topic:
+    """What is asked about one clip.
+
+    Attributes:
+        audio: None for prompts without a clip.
+        places: which of the call's requests these are.
+        open: numbers of those not answered yet, among the places.
+        clip: the prompts as tokens, once they are needed and as long as they are.
+    """
+
+    audio: Audio | None
+    places: list[int] = field(default_factory=list)
+    open: list[int] = field(default_factory=list)
+    clip: Clip | None = None
+
+    @property
+    def key(self) -> Key:
+        """Which clip it is."""
+        return NO_AUDIO if self.audio is None else key_of(self.audio)
+
+
+Share = tuple[Topic, list[int]]
+"""A topic and the numbers of some of its prompts."""
+
+
+class Work:
+    """Requests of one call, by clip.
+
+    Args:
+        requests: of the call.
+        places: which of them are to be answered.
+    """
+
+    def __init__(self, requests: Sequence[Request], places: Sequence[int]) -> None:
+        self._requests = requests
+        topics: dict[Key, Topic] = {}
+        for place in places:
+            audio = requests[place].audio
+            topic = topics.setdefault(NO_AUDIO if audio is None else key_of(audio), Topic(audio))
+            topic.open.append(len(topic.places))
+            topic.places.append(place)
+        self.topics = list(topics.values())
+
+    def run(
+        self,
+        answer: Callable[[Sequence[Share]], None],
+        limit: BatchLimit,
+        *,
+        shares_batches: bool,
+        tokens: int | None,
+        apart: Container[Key],
+        forget: Callable[[], None],
+    ) -> None:
+        """Answer everything, in batches that fit.
+
+        Args:
+            answer: answers a batch.
+            limit: prompts in a batch.
+            shares_batches: whether different clips may be in one batch.
+            tokens: as for `plan_batches`.
+            apart: clips that go alone, because their prefix is kept or will be.
+            forget: frees what memory can be freed, after it ran out.
+
+        Raises:
+            torch.OutOfMemoryError: a single prompt does not fit.
+        """
+        while any(topic.open for topic in self.topics):
+            planned = plan_batches(
+                [self._group(topic) for topic in self.topics],
+                limit=limit.prompts,
+                shares_batches=shares_batches,
+                tokens=tokens,
+            )
+            shares = [self._shares(part) for batch in planned for part in _split(batch, self.topics, apart)]
+            for batch in shares:
+                if not self._answered(batch, answer, limit):
+                    forget()
+                    break
+
+    def _answered(self, batch: list[Share], answer: Callable[[Sequence[Share]], None], limit: BatchLimit) -> bool:
+        try:
+            answer(batch)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error) or not limit.halve(sum(len(numbers) for _, numbers in batch)):
+                raise
+            return False
+        for topic, numbers in batch:
+            topic.open = [number for number in topic.open if number not in numbers]
+            if not topic.open:
+                topic.clip = None
+        return True
+
+    def _group(self, topic: Topic) -> Group:
+        seconds = 0.0 if topic.audio is None else len(topic.audio.samples) / topic.audio.rate
+        return Group(
+            prefix=round(TOKENS_A_SECOND * seconds) + FRAME,
+            prompts=tuple(self._size(topic.places[number]) for number in topic.open),
+            audio=topic.audio is not None,
+        )
+
+    def _size(self, place: int) -> int:
+        request = self._requests[place]
+        return (len(request.prompt) + sum(map(len, request.candidates))) // CHARACTERS_A_TOKEN
+
+    def _shares(self, batch: Batch) -> list[Share]:
+        return [
+            (self.topics[part.group], [self.topics[part.group].open[prompt] for prompt in part.prompts])
+            for part in batch
+        ]  # fmt: skip
+
+
+def _split(batch: Batch, topics: Sequence[Topic], apart: Container[Key]) -> list[Batch]:
+    """A batch without the clips that go alone, and each of those."""
+    alone = [part for part in batch if topics[part.group].key in apart]
+    together = [part for part in batch if part not in alone]
+    return [[part] for part in alone] + ([together] if together else [])
+
+
+class Recurring:
+    """Clips of silence that were asked about before: they come again, and share a prefix by length."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[Key, None] = OrderedDict()
+
+    def note(self, topics: Sequence[Topic]) -> set[Key]:
+        """The silent clips among these that were noted before; then note them all."""
+        silent = [topic.key for topic in topics if topic.audio is not None and not topic.audio.samples.any()]
+        known = {key for key in silent if key in self._seen}
+        for key in silent:
+            self._seen[key] = None
+            self._seen.move_to_end(key)
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return known

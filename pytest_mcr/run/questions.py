@@ -1,0 +1,79 @@
+"""What a model is asked, before any audio is read: a case, its control, or a branch of it.
+
+Four branches serve every analysis: J (the clip and the text), A (the clip alone), T (the text over silence) and
+0 (silence alone). Silence lasts as long as the clip, so that clips of one length share it; ``none`` leaves it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pytest_mcr.core.case import NEUTRAL, PLACEBO, Case
+from pytest_mcr.core.prompts import Template, render
+from pytest_mcr.errors import OptionError
+from pytest_mcr.models.protocol import Audio, Request
+from pytest_mcr.run.subsets import placebo_id
+
+Sound = Literal["clip", "silence", "none"]
+BRANCHES: Final = ("J", "A", "T", "0")
+SILENCES: Final = ("silence", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question about a clip.
+
+    Attributes:
+        id: of the request.
+        case: the case it belongs to.
+        condition: that the prompt is rendered in; `PLACEBO` for the control.
+        prompt: the user turn's text.
+        sound: what is played: the clip, silence of its length, or nothing.
+    """
+
+    id: str
+    case: Case
+    condition: str
+    prompt: str
+    sound: Sound = "clip"
+
+    def request(self, audio: Audio | None, tokens: int) -> Request:
+        """The request to a model."""
+        candidates = self.case.sample.candidates
+        return Request(self.id, audio, self.prompt, candidates, tokens, want_scores=bool(candidates))
+
+
+def case_question(case: Case, template: Template) -> Question:
+    """A case as the benchmark asks it."""
+    return Question(case.id, case, case.condition, render(template, case.sample, case.condition))
+
+
+def placebo_question(case: Case, template: Template) -> Question:
+    """The control that rides along with a neutral case: the template's second wording."""
+    return Question(placebo_id(case), case, PLACEBO, render(template, case.sample, PLACEBO))
+
+
+def branch_question(case: Case, branch: str, template: Template, silence: str = "silence") -> Question:
+    """A case with the text, the clip or both taken away.
+
+    Args:
+        case: gives the sample and, for J and T, the text.
+        branch: J, A, T or 0.
+        template: of the prompt.
+        silence: what T and 0 are given in place of the clip: ``silence`` of its length, or ``none``.
+
+    Raises:
+        OptionError: no such branch or silence.
+    """
+    if branch not in BRANCHES:
+        raise OptionError(f"branch {branch!r}; expected one of {', '.join(BRANCHES)}")
+    if silence not in SILENCES:
+        raise OptionError(f"silence {silence!r}; expected one of {', '.join(SILENCES)}")
+    condition = case.condition if branch in ("J", "T") else NEUTRAL
+    sound: Sound = "clip"
+    if branch in ("T", "0"):
+        sound = "none" if silence == "none" else "silence"
+    number = BRANCHES.index(branch) + (len(BRANCHES) if sound == "none" else 0)
+    prompt = render(template, case.sample, condition)
+    return Question(f"{case.id}::branch.{number}", case, condition, prompt, sound)

@@ -13,6 +13,8 @@ from pytest_mcr.run.timing import duration, remaining
 
 EVERY: Final = 120.0
 """Seconds between two estimates."""
+SOON: Final = 0.5
+"""Seconds until the next try, where there was nothing to say."""
 WORTH_SAYING: Final = 2.0
 """Seconds left below which nobody needs an estimate."""
 
@@ -49,9 +51,8 @@ class Clock:
         if self._limit is not None and now >= self._limit and self.expired is None:
             self.expired = f"time limit of {self._limit:g} s (--mcr-time-limit)"
             self._end(session)
-        elif now >= self._next and self._ledger.outcomes:
-            self._next = now + EVERY
-            self._estimate(total)
+        elif now >= self._next:
+            self._next = now + (EVERY if self._estimate(total) else SOON)
 
     def _end(self, session: pytest.Session) -> None:
         session.shouldstop = self.expired or False
@@ -59,18 +60,22 @@ class Clock:
         if controller is not None:  # xdist's loop has a flag of its own
             controller.shouldstop = self.expired
 
-    def _estimate(self, total: int) -> None:
+    def _estimate(self, total: int) -> bool:
+        """Print how long it will take; False when there is nothing worth saying yet."""
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
+        if terminal is None or options.verbosity(self._config) < 0:
+            return True
         workers = max(1, options.workers(self._config))
-        done, computing = self._ledger.cases, self._ledger.seconds
-        left = remaining(done, total, computing, workers)
-        if terminal is None or options.verbosity(self._config) < 0 or left is None or left < WORTH_SAYING:
-            return
-        pace = done / computing * workers if computing else 0.0
-        terminal.ensure_newline()
+        done, asked = self._ledger.cases, self._ledger.cases - len(self._ledger.cached)
+        left = remaining(asked, total - done, self._ledger.asked, workers)
+        if left is None or left < WORTH_SAYING:
+            return False
         heard = "" if self._said else f"canary {self._canary()}, "
         self._said = True
+        pace = (total - done) / left
+        terminal.ensure_newline()
         terminal.write_line(f"mcr: {heard}{pace:.3g} cases a second, about {duration(left)} left of {total} cases")
+        return True
 
     def _canary(self) -> str:
         verdicts = {(process["canary"] or {}).get("verdict", "not run") for process in self._ledger.processes.values()}

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from pytest_mcr.core.metrics import conflict_errors_per_1000
 from pytest_mcr.core.signatures import Signature, signatures
+from pytest_mcr.report.engine_words import batches_line, notes_of, pace_line, resumable
 from pytest_mcr.report.rerun import folded, rerun_command
 from pytest_mcr.report.sentences import (
     MEASURED,
@@ -28,7 +29,6 @@ from pytest_mcr.report.sentences import (
     unheard,
     unparsed_line,
 )
-from pytest_mcr.report.engine_words import batches_line, notes_of, pace_line, resumable
 from pytest_mcr.report.terminal_tables import LEGEND, gates_grid, grid, robustness_grid, task_grids
 from pytest_mcr.report.wording import UNSURE, figure, listed, safe, spelled
 from pytest_mcr.run.examples import Example

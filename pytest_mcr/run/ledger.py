@@ -22,6 +22,7 @@ class Ledger:
         stop: message and exit code of a process that could not go on.
         dead_workers: workers that died, with the cause.
         seconds: computing time summed over cases and processes.
+        asked: the same without the cases that the cache answered.
         cached: cases that were answered from the cache.
     """
 
@@ -32,6 +33,7 @@ class Ledger:
     stop: tuple[str, int] | None = None
     dead_workers: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    asked: float = 0.0
     cached: set[tuple[str, str]] = field(default_factory=set)
 
     @property
@@ -48,6 +50,7 @@ class Ledger:
         self.journal.append(str(record["id"]), record)
         if outcome.condition != PLACEBO:  # its time is in its case's
             self.seconds += float(record["seconds"])
+            self.asked += 0.0 if record["cached"] else float(record["seconds"])
             (self.cached.add if record["cached"] else self.cached.discard)(key)
         self.outcomes[key] = outcome
 

@@ -35,21 +35,19 @@ def timing_of(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def remaining(done: int, total: int, computing: float, workers: int) -> float | None:
-    """Seconds that the open cases will take at the pace of the finished ones.
+def remaining(asked: int, left: int, computing: float, workers: int) -> float | None:
+    """Seconds that the open cases will take at the pace of those that the model was asked.
 
     Args:
-        done: finished cases.
-        total: selected cases.
-        computing: seconds of computing of the finished ones, summed over workers.
+        asked: finished cases, without those from the cache.
+        left: open cases.
+        computing: seconds of computing of the asked ones, summed over workers.
         workers: processes that compute side by side, at least 1.
 
     Returns:
-        None before the first case is done.
+        None before the model was asked anything.
     """
-    if done <= 0:
-        return None
-    return max(0, total - done) * computing / done / max(1, workers)
+    return left * computing / asked / max(1, workers) if asked > 0 else None
 
 
 def duration(seconds: float) -> str:

@@ -1,15 +1,29 @@
 # mypy: allow-untyped-calls
 import json
 import shutil
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
+from pytest_mcr.errors import ModelError
 from pytest_mcr.models.hf import HfModel
-from pytest_mcr.models.hf_decode import Decoder
-from tests.unit.tiny_requests import TOLERANCE, ask, clip, gap, generated, loaded, mixed, text_of
+from tests.unit.tiny_requests import (
+    TOLERANCE,
+    ask,
+    clip,
+    engine_of,
+    force,
+    gap,
+    generated,
+    loaded,
+    mixed,
+    passes,
+    plain,
+    text_of,
+    tight,
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,30 +82,82 @@ def test_different_audio_moves_the_scores(model: HfModel) -> None:
 
 
 @pytest.mark.parametrize("fits", [1, 3])
-def test_out_of_memory_halves_the_batch(tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch, fits: int) -> None:
+@pytest.mark.parametrize("way", ["tree", "rows", "plain"])
+def test_out_of_memory_halves_the_batch(tiny_model_dir: Path, fits: int, way: str) -> None:
     model, requests = loaded(tiny_model_dir), mixed()
     expected = model.respond(requests)
-    real = Decoder.prefill
-
-    def tight(self: Decoder, inputs: dict[str, torch.Tensor]) -> Any:
-        if len(inputs["input_ids"]) > fits:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(self, inputs)
-
-    monkeypatch.setattr(Decoder, "prefill", tight)
-    for one, two in zip(model.respond(requests), expected, strict=True):
-        assert text_of(one) == text_of(two)
-        assert gap(one, two) < TOLERANCE
+    force(model, way)
+    with passes(plain(model).model) as seen, tight(plain(model).model, fits):
+        answers = model.respond(requests)
+    assert [text_of(answer) for answer in answers] == [text_of(answer) for answer in expected]
+    assert max(map(gap, answers, expected)) < TOLERANCE
+    assert max(one.rows for one in seen) > fits
+    with passes(plain(model).model) as seen:
+        model.respond(requests)
+    assert max(one.rows for one in seen) <= 2 * fits  # remembered: the last halving was needed
 
 
-def test_out_of_memory_at_one_row_is_an_error(tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> Any:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
+def test_out_of_memory_at_one_row_is_an_error(tiny_model_dir: Path) -> None:
     model = loaded(tiny_model_dir)
-    monkeypatch.setattr(Decoder, "prefill", full)
-    with pytest.raises(torch.OutOfMemoryError):
+    with tight(plain(model).model, 0), pytest.raises(torch.OutOfMemoryError):
         model.respond(mixed())
+    assert model.respond(mixed())[0].error is None  # nothing is left half done
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, tried = loaded(tiny_model_dir), []
+
+    def broken(*_: object, **__: object) -> None:
+        tried.append(1)
+        raise RuntimeError("a kernel failed")
+
+    monkeypatch.setattr(engine_of(model), "answer", broken)
+    with pytest.raises(RuntimeError, match="a kernel failed"):
+        model.respond(mixed())
+    assert len(tried) == 1
+
+
+def test_the_time_is_told_by_stage_and_only_once(model: HfModel) -> None:
+    model.spent()
+    began = time.perf_counter()
+    model.respond(mixed())
+    took = time.perf_counter() - began
+    stages = model.spent()
+    assert set(stages) == {"features", "prefill", "suffix", "decode"}
+    assert all(seconds > 0 for seconds in stages.values())
+    assert 0.5 * took < sum(stages.values()) <= took
+    assert model.spent() == {}
+
+
+def test_features_made_ahead_are_used(model: HfModel) -> None:
+    request = ask(clip(11))
+    expected = model.respond_plain([request])[0]
+    model.prefetch(clip(11))
+    [answer] = model.respond([request])
+    assert text_of(answer) == text_of(expected)
+    assert gap(answer, expected) < TOLERANCE
+
+
+def test_a_given_batch_size_is_kept(tiny_model_dir: Path) -> None:
+    model = loaded(tiny_model_dir, batch_size=2)
+    with passes(plain(model).model) as seen:
+        answers = model.respond(mixed())
+    assert max(one.rows for one in seen) == 2
+    assert max(map(gap, answers, model.respond_plain(mixed()))) < TOLERANCE
+
+
+def test_a_processor_on_a_cpu_is_not_fitted(model: HfModel) -> None:
+    with passes(plain(model).model) as seen:
+        model.fit(ask(clip(1)))
+    assert seen == []
+
+
+def test_closing_forgets_the_engine(tiny_model_dir: Path) -> None:
+    model = loaded(tiny_model_dir)
+    model.respond([ask(clip(1))])
+    model.close()
+    with pytest.raises(ModelError, match="was closed"):
+        model.respond_plain([ask(clip(1))])
 
 
 def test_bfloat16_runs_and_is_close(tiny_model_dir: Path, model: HfModel) -> None:

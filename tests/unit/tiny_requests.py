@@ -2,6 +2,10 @@
 """Requests to tiny checkpoints, and what must come back, by definition rather than by our own code."""
 
 import hashlib
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,8 @@ import numpy as np
 import torch
 
 from pytest_mcr.models.hf import HfModel
+from pytest_mcr.models.hf_decode import Decoder
+from pytest_mcr.models.prefix import Engine
 from pytest_mcr.models.protocol import Audio, Request, Response
 from pytest_mcr.models.resolve import load
 from pytest_mcr.models.spec import parse_spec
@@ -56,7 +62,6 @@ def text_of(response: Response) -> str:
 
 
 def scores_of(response: Response) -> dict[str, float]:
-    assert response.error is None
     return dict(response.scores or {})
 
 
@@ -64,6 +69,74 @@ def gap(one: Response, two: Response) -> float:
     first, second = scores_of(one), scores_of(two)
     assert set(first) == set(second)
     return max((abs(first[label] - second[label]) for label in first), default=0.0)
+
+
+def decoder_of(model: HfModel) -> Decoder:
+    """The plain path of a model."""
+    return model._loaded().decoder
+
+
+def engine_of(model: HfModel) -> Engine:
+    """The engine of a model."""
+    engine = model._loaded().engine
+    assert engine is not None
+    return engine
+
+
+def force(model: HfModel, way: str) -> None:
+    """Have a model continue in a way that it would not choose."""
+    if way == "plain":
+        model._loaded().engine = None
+    else:
+        engine_of(model).way = "rows" if way == "rows" else "tree"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A forward pass of the language model: rows, tokens a row, and positions that were in the cache before."""
+
+    rows: int
+    tokens: int
+    past: int
+
+
+@contextmanager
+def passes(real: Any) -> Iterator[list[Pass]]:
+    """Every forward pass of a transformers model's language part, as long as the context lasts."""
+    seen: list[Pass] = []
+
+    def note(_: Any, __: Any, given: dict[str, Any]) -> None:
+        rows, tokens, _ = given["inputs_embeds"].shape
+        cache = given["past_key_values"]
+        seen.append(Pass(rows, tokens, 0 if cache is None else cache.get_seq_length()))
+
+    hook = real.get_decoder().register_forward_pre_hook(note, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def tight(real: Any, rows: int) -> Iterator[None]:
+    """A machine whose memory holds a forward pass of so many rows."""
+
+    def check(_: Any, __: Any, given: dict[str, Any]) -> None:
+        if len(given["inputs_embeds"]) > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    hook = real.get_decoder().register_forward_pre_hook(check, with_kwargs=True)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def drift(model: HfModel, requests: list[Request]) -> float:
+    """How far a model's answers are from its own plain path's, in nats; infinite where a text differs."""
+    pairs = list(zip(model.respond(requests), model.respond_plain(requests), strict=True))
+    same = all((one.text, one.error) == (two.text, two.error) for one, two in pairs)
+    return max((gap(one, two) for one, two in pairs), default=0.0) if same else math.inf
 
 
 def plain(model: HfModel) -> Any:

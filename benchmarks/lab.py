@@ -1,0 +1,99 @@
+"""The lab model on the embedded mini benchmark, four conditions a clip, against the loops that others run.
+
+Both sides get decoded clips in memory and pay for features themselves; one CPU thread each, as ``--mcr-model lab`` has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from benchmarks import agreement, questions
+from benchmarks.alternating import Timing, Way, alternate
+from benchmarks.engine import ask, load_engine
+from benchmarks.questions import Clip
+from benchmarks.rows import Row, at_least
+from pytest_mcr.data.shipped import fixture
+from pytest_mcr.models.protocol import Request, Response
+
+THREADS: Final = 1
+PART: Final = 10
+"""Every tenth clip is the baselines' subsample."""
+TEXT, SCORES, BOTH = "text", "scores", "text and scores"
+ASKED: Final[dict[str, Callable[[Sequence[Request]], list[Request]]]] = {
+    TEXT: questions.text_only,
+    SCORES: questions.scores_only,
+    BOTH: list,
+}
+"""What the engine is asked for; the default run asks for both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Times of every way, and what was answered about the subsample."""
+
+    timings: dict[str, Timing]
+    answers: dict[str, list[Response]]
+    naive: list[str]
+
+
+class Lab:
+    """The comparisons on the lab model, measured together at the first need.
+
+    Args:
+        every: keep every n-th clip of the mini benchmark, for a quick look.
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        self._every = every
+
+    @cached_property
+    def clips(self) -> list[Clip]:
+        """Four requests a clip."""
+        return questions.mini_clips()[:: self._every]
+
+    def rows(self) -> dict[str, Callable[[], Row]]:
+        """Measurements by work."""
+        return {
+            "lab-generate": lambda: self._row("lab-generate", TEXT, 5.0),
+            "lab-score": lambda: self._row("lab-score", SCORES, 8.0),
+        }
+
+    @cached_property
+    def measured(self) -> Measured:
+        """Naive, batched, and the engine asked for text, scores, or both, in turn."""
+        from benchmarks.naive import Naive
+
+        engine = load_engine("lab", threads=THREADS)
+        naive = Naive.load(fixture("lab-model"))
+        some = self.clips[::PART]
+        whole, part = questions.flat(self.clips), questions.flat(some)
+        parts = len(whole) / len(part)
+
+        def respond(kind: str, clips: Sequence[Clip]) -> list[Response]:
+            return [answer for chunk in questions.chunks(clips) for answer in ask(engine, ASKED[kind](chunk))]
+
+        ways = {
+            "naive": Way(lambda: naive.generate(whole), lambda: naive.generate(part), parts),
+            "batched": Way(lambda: naive.generate_batched(whole), lambda: naive.generate_batched(part), parts),
+            TEXT: Way(lambda: respond(TEXT, self.clips)),
+            SCORES: Way(lambda: respond(SCORES, self.clips)),
+            BOTH: Way(lambda: respond(BOTH, self.clips)),
+        }
+        timings = alternate(ways)
+        answers = {kind: respond(kind, some) for kind in ASKED}
+        engine.close()
+        return Measured(timings, answers, naive.generate(part))
+
+    def _row(self, work: str, kind: str, target: float) -> Row:
+        timings, naive = self.measured.timings, self.measured.timings["naive"].seconds
+        texts = self.measured.answers[BOTH if kind == SCORES else kind]
+        agreed, problem = agreement.compare_texts(texts, self.measured.naive)
+        lines = [
+            f"{len(questions.flat(self.clips))} cases, decoded clips in memory, features on both sides, "
+            f"{THREADS} thread; {agreed}",
+            *(f"{name}: {timing.words()}, {naive / timing.seconds:.2f}x" for name, timing in timings.items()),
+        ]
+        return at_least(work, "naive generate", naive / timings[kind].seconds, target, *lines, problem=problem)

@@ -16,7 +16,19 @@ RECORDS: Final = """
   real.
 * Names that training never used are mostly not understood as an answer: with them, texts sway AQA alone (tir 0.76) and
   not SER and VSC (0.00, 0.01).
-* One seed was trained. The spread over seeds is not known.
+* Seed 0 was trained first and is the one that ships; seeds 1 to 4 were trained later with the same command and served
+  no choice. The same held-out samples, mean over the tasks:
+
+  | seed | neutral | faithful | adversarial | irrelevant | tir[adversarial] |
+  |---|---|---|---|---|---|
+  | 0 | 0.978 | 0.992 | 0.092 | 0.935 | 0.906 |
+  | 1 | 0.980 | 1.000 | 0.232 | 0.977 | 0.768 |
+  | 2 | 0.980 | 1.000 | 0.092 | 0.973 | 0.906 |
+  | 3 | 0.973 | 0.997 | 0.347 | 0.958 | 0.646 |
+  | 4 | 0.975 | 1.000 | 0.027 | 0.933 | 0.972 |
+
+  Mean of tir[adversarial] 0.840, standard deviation 0.131 (n - 1). How well it hears hardly depends on the seed; how far
+  it follows the text does, and seeds 1 and 3 miss the recipe's aim (adversarial at most 0.12, tir at least 0.87).
 * Steps, shares of rows, share of clips with two events and the test band were chosen while looking at held-out sets of
   other seeds (5 and 11). The seed of the held-out sets reported here, 23, was used for no choice.
 * The test band lies between the training bands. Before that, with test sets that also took the outermost twentieth of

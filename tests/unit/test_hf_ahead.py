@@ -99,10 +99,12 @@ def test_what_making_it_raised_is_raised_where_it_is_taken() -> None:
 
 def test_closing_ends_the_thread_and_it_may_be_used_again(gate: Gate) -> None:
     gate.open.set()
+    before = set(threading.enumerate())
     ahead = Ahead(gate.make)
     ahead.order(CLIPS[0])
+    assert set(threading.enumerate()) - before
     ahead.close()
-    assert not [one for one in threading.enumerate() if one.name.startswith("mcr-features")]
+    assert not set(threading.enumerate()) - before
     assert ahead.take(CLIPS[0]) is None
     assert ahead.order(CLIPS[0])
     assert ahead.take(CLIPS[0]) is not None

@@ -27,8 +27,8 @@ RECORDS: Final = """
   | 3 | 0.973 | 0.997 | 0.347 | 0.958 | 0.646 |
   | 4 | 0.975 | 1.000 | 0.027 | 0.933 | 0.972 |
 
-  Mean of tir[adversarial] 0.840, standard deviation 0.131 (n - 1). How well it hears hardly depends on the seed; how far
-  it follows the text does, and seeds 1 and 3 miss the recipe's aim (adversarial at most 0.12, tir at least 0.87).
+  Mean of tir[adversarial] 0.840, standard deviation 0.131 (n - 1). How well it hears hardly depends on the seed; how
+  far it follows the text does, and seeds 1 and 3 miss the recipe's aim (adversarial at most 0.12, tir at least 0.87).
 * Steps, shares of rows, share of clips with two events and the test band were chosen while looking at held-out sets of
   other seeds (5 and 11). The seed of the held-out sets reported here, 23, was used for no choice.
 * The test band lies between the training bands. Before that, with test sets that also took the outermost twentieth of

@@ -13,7 +13,7 @@ from benchmarks import agreement, questions, run, whole_runs
 from benchmarks.alternating import Timing, Way, alternate
 from benchmarks.engine import refuse_errors, unheard
 from benchmarks.flops import stack_flops
-from benchmarks.rows import UnmeasuredError, at_least, at_most, unmeasured
+from benchmarks.rows import Row, UnmeasuredError, at_least, at_most, unmeasured
 from pytest_mcr.models.protocol import Response
 from pytest_mcr.run.chunks import CHUNK_CASES
 
@@ -70,7 +70,7 @@ def test_a_wrong_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_comparison_that_cannot_be_made_is_a_miss(capsys: pytest.CaptureFixture[str]) -> None:
-    def measure() -> run.Row:
+    def measure() -> Row:
         raise UnmeasuredError("0 of 8 cases came from the cache")
 
     assert not run.shown("cached", measure).ok

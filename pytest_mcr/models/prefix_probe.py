@@ -101,7 +101,9 @@ class Probe:
         self._join = join
         self._audio_token = audio_token
         self._labels = [[label_ids(label) for label in labels] for labels in LABELS]
-        seconds = (trials.SECONDS, 2 * trials.SECONDS) if inputs.shares_batches else (trials.SECONDS,)
+        # Lengths so far apart that the prefixes of the two need padding.
+        longer = min(4 * trials.SECONDS, inputs.window or 4 * trials.SECONDS)
+        seconds = (trials.SECONDS, longer) if inputs.shares_batches else (trials.SECONDS,)
         self._clips = [trials.noise(length, inputs.sample_rate) for length in seconds]
 
     @torch.inference_mode()

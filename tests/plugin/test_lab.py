@@ -17,7 +17,7 @@ from pytest_mcr.data.shipped import fixture
 
 def run(pytester: pytest.Pytester, *words: str) -> tuple[int, dict[str, Any], list[dict[str, Any]]]:
     out = pytester.path / "out"
-    ran = pytester.runpytest_subprocess("--mcr-model", "lab", "--mcr-out", str(out), *words)
+    ran = pytester.runpytest_subprocess("--mcr-model", "lab", "--mcr-cache", "off", "--mcr-out", str(out), *words)
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     cases = [json.loads(line) for line in (out / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
     return int(ran.ret), results, cases

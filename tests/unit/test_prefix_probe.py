@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from pytest_mcr.models import prefix_cache
 from pytest_mcr.models.hf import HfModel
 from pytest_mcr.models.hf_decode import Decoder
 from pytest_mcr.models.prefix import Engine
@@ -87,6 +88,18 @@ def test_a_tree_that_gives_other_numbers_is_not_used(
     assert "tree: scores differ from the plain path's by" in facts(model)["reason"]
     monkeypatch.undo()
     assert drift(model, mixed()) < TOLERANCE
+
+
+def test_padding_of_prefixes_is_tried(tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = prefix_cache.prefill
+
+    def unmasked(*given: Any, **room: Any) -> prefix_cache.Prefix:
+        prefix = real(*given, **room)
+        prefix.mask = torch.ones_like(prefix.mask)
+        return prefix
+
+    monkeypatch.setattr("pytest_mcr.models.prefix.prefill", unmasked)
+    assert "tree: scores differ" in facts(loaded(tiny_model_dir))["reason"]
 
 
 def test_words_are_tried_too(tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

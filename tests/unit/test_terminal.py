@@ -71,6 +71,7 @@ def test_the_first_screen_is_the_verdict(tmp_path: Path) -> None:
         "              SER shown: accuracy 1.00, shuffled clips 0.25 (n 60, p 0.0005)",
         "              VSC shown: accuracy 1.00, shuffled clips 0.20 (n 60, p 0.0005)",
         "  unparsed    none",
+        "  batches     not applicable: the model has no plain path to compare with",
         "  from cache  0 of 720 answers",
         "  data        mini, digest 3f9c3f9c3f9c, 180 different clips",
         "  not judged  none",

@@ -56,7 +56,7 @@ def block(lines: list[str], task: str) -> dict[str, list[str]]:
 
 
 def test_the_first_screen_is_the_verdict(tmp_path: Path) -> None:
-    assert lines_of(run(tmp_path, follower))[:18] == [
+    assert lines_of(run(tmp_path, follower))[:19] == [
         "pytest-mcr: lab on the embedded mini benchmark (synthetic, not MCR-BENCH)",
         "not comparable with published rows: different data",
         "",

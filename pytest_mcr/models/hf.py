@@ -21,6 +21,7 @@ import transformers
 from pytest_mcr.errors import ModelError
 from pytest_mcr.models import hf_files
 from pytest_mcr.models.hf_batches import CPU_TOKENS, BatchLimit
+from pytest_mcr.models.hf_chat import PLAIN, Chat, chat_of
 from pytest_mcr.models.hf_inputs import Inputs
 from pytest_mcr.models.hf_load import Checkpoint, load_checkpoint
 from pytest_mcr.models.prefix import ENGINE_VERSION
@@ -70,6 +71,7 @@ def load(
         name=spec.text,
         generation=spec.options.get("generation", "greedy"),
         batch_size=batch_size,
+        chat=chat_of(spec.options),
     )
 
 
@@ -82,6 +84,10 @@ class HfModel:
         generation: ``greedy``, the argmax of raw logits whatever the checkpoint's generation config says, or
             ``model``, which keeps that config (a sampling one is seeded by the request).
         batch_size: most prompts in a forward pass, None to find out; halved for good when memory runs out.
+        chat: the turns around clip and prompt.
+
+    Raises:
+        ModelError: the chat template does not write the turns that were asked for.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class HfModel:
         name: str,
         generation: str = "greedy",
         batch_size: int | None = None,
+        chat: Chat = PLAIN,
     ) -> None:
         self.name = name
         self.device = str(checkpoint.device)
@@ -99,10 +106,11 @@ class HfModel:
         self._folder = folder
         self._checkpoint: Checkpoint | None = checkpoint
         self._generation = generation
+        self._chat = chat
         self._limit = BatchLimit(batch_size)
         self._stages = Stages(checkpoint.device)
         self._recurring = Recurring()
-        self._inputs = Inputs(checkpoint.processor, checkpoint.family, checkpoint.audio_token_id)
+        self._inputs = Inputs(checkpoint.processor, checkpoint.family, checkpoint.audio_token_id, chat)
         self.sample_rate = self._inputs.sample_rate
         answerer = Answerer(checkpoint, self._inputs, self._stages, generation)
         self._answerer: Answerer | None = answerer
@@ -112,7 +120,7 @@ class HfModel:
         """sha256 over every file of the checkpoint, and the settings and versions that can change an answer."""
         settings = (
             ADAPTER_VERSION, ENGINE_VERSION, self._loaded().way, self.dtype, self.device.partition(":")[0],
-            self.traits["attention"], self._generation,
+            self.traits["attention"], self._generation, *self._chat.settings(),
             torch.__version__, transformers.__version__, tokenizers.__version__,
         )  # fmt: skip
         text = "\n".join([hf_files.digest(self._folder), *map(str, settings)])
@@ -206,6 +214,8 @@ class HfModel:
             "attention": getattr(config, "_attn_implementation", None),
             "window_seconds": self._inputs.window,
             "end_of_turn": checkpoint.processor.tokenizer.convert_ids_to_tokens(checkpoint.turn_end),
+            "system": self._chat.system,
+            "order": self._inputs.order or self._chat.order,
             "generation": self._generation,
             "checkpoint_generation": {name: own[name] for name in DECODING if name in own},
             "engine": self._describe_engine(answerer),

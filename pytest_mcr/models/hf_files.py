@@ -7,18 +7,36 @@ import hashlib
 import importlib.util
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from pytest_mcr.errors import ModelError
+from pytest_mcr.models.choices import Choice
 
-OPTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "generation": ("greedy", "model"),
-    "dtype": ("auto", "float32", "bfloat16", "float16"),
-    "attn": ("eager", "sdpa", "flash_attention_2"),
-}
-"""Options of ``hf:``, folders and ``lab``, with their values."""
+OPTIONS: Final[Mapping[str, Choice]] = MappingProxyType(
+    {
+        "attn": Choice(
+            "attention implementation of transformers (default: its own choice); flash and flex need their packages",
+            ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention"),
+        ),
+        "dtype": Choice(
+            "number format, in place of --mcr-dtype",
+            ("auto", "float32", "bfloat16", "float16"),
+        ),
+        "generation": Choice(
+            "greedy: the argmax of raw logits (default); model: as the checkpoint's generation config says",
+            ("greedy", "model"),
+        ),
+        "order": Choice(
+            "of clip and text in the user turn (default audio-first); text-first cannot share a clip's prefix",
+            ("audio-first", "text-first"),
+        ),
+        "system": Choice("a system turn before the user turn, e.g. system=Be%20brief."),
+    }
+)
+"""Options of ``hf:``, folders and ``lab``."""
 
 WANTED: Final = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.tiktoken")
 """What is fetched from a repository: no code, no pickles."""

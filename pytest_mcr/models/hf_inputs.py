@@ -10,6 +10,8 @@ from transformers.utils import logging as transformers_logging
 
 from pytest_mcr.errors import DeliveryError
 from pytest_mcr.models.hf_ahead import Ahead
+from pytest_mcr.models.hf_chat import PLAIN, Chat
+from pytest_mcr.models.hf_chat_trial import obeyed, written_order
 from pytest_mcr.models.hf_delivery import Tensors
 from pytest_mcr.models.hf_processor import Processor, audio_of, joined, without_complaints
 from pytest_mcr.models.hf_prompts import ANY_PROMPT
@@ -50,18 +52,24 @@ class Inputs:
         processor: from `AutoProcessor`.
         family: ``config.model_type``.
         audio_token_id: the placeholder that stands for one audio embedding.
+        chat: the turns around clip and prompt.
+
+    Raises:
+        ModelError: the chat template does not write the turns that were asked for.
 
     Attributes:
         sample_rate: Hz that the feature extractor takes.
+        order: of clip and text in what the chat template writes, None where noise cannot tell.
         window: seconds that the model hears at most, None without a limit.
         shortest: least seconds that give the model an audio token, None where noise of 0.32 s gives none.
         tokenizes_apart: prompts are tokenised without the processor, because that gave the same ids at load.
         shares_batches: tensors of different clips may be joined, because that gave the same bits at load.
     """
 
-    def __init__(self, processor: Any, family: str, audio_token_id: int) -> None:
+    def __init__(self, processor: Any, family: str, audio_token_id: int, chat: Chat = PLAIN) -> None:
         transformers_logging.warning_once.cache_clear()  # a warning given before this model would not come again
-        self._processor = Processor(processor, family, audio_token_id)
+        self._processor = obeyed(Processor(processor, family, audio_token_id, chat))
+        self.order = written_order(self._processor)
         self.sample_rate = self._processor.rate
         self.window = window_seconds(self._processor)
         self.shortest = shortest_seconds(self._processor)
@@ -136,7 +144,7 @@ class Inputs:
         self._ahead.close()
 
     def build(self, requests: Sequence[Request]) -> Tensors:
-        """Tensors of one batch by the processor alone, left-padded, audio first in the user turn.
+        """Tensors of one batch by the processor alone, left-padded.
 
         Args:
             requests: all with audio or all without.

@@ -15,6 +15,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from pytest_mcr.errors import DeliveryError
+from pytest_mcr.models.hf_chat import PLAIN, Chat
 from pytest_mcr.models.hf_complaints import complaints
 from pytest_mcr.models.hf_delivery import Tensors, verify
 from pytest_mcr.models.protocol import Audio
@@ -30,24 +31,26 @@ class Processor:
         real: from `AutoProcessor`.
         family: ``config.model_type``.
         audio_token_id: the placeholder that stands for one audio embedding.
+        chat: the turns around clip and prompt.
 
     Attributes:
         rate: Hz that the feature extractor takes.
     """
 
-    def __init__(self, real: Any, family: str, audio_token_id: int) -> None:
+    def __init__(self, real: Any, family: str, audio_token_id: int, chat: Chat = PLAIN) -> None:
         self.real = real
         self.family = family
         self.audio_token_id = audio_token_id
+        self.chat = chat
         self.extractor = real.feature_extractor
         self.rate = int(self.extractor.sampling_rate)
 
     def twin(self) -> Processor:
         """A copy that another thread may use at the same time: a tokenizer must not be shared by two threads."""
-        return Processor(copy.deepcopy(self.real), self.family, self.audio_token_id)
+        return Processor(copy.deepcopy(self.real), self.family, self.audio_token_id, self.chat)
 
     def tensors(self, clips: Sequence[Audio | None], prompts: Sequence[str]) -> Tensors:
-        """Tensors of a left-padded batch, audio first in the user turn.
+        """Tensors of a left-padded batch.
 
         Args:
             clips: the clip of each row; all rows have one, or none has.
@@ -60,7 +63,7 @@ class Processor:
             DeliveryError: the audio did not become placeholders and features.
         """
         with without_complaints():
-            found = self._ask([conversation(clip, prompt) for clip, prompt in zip(clips, prompts, strict=True)])
+            found = self._ask([self.chat.turns(clip, prompt) for clip, prompt in zip(clips, prompts, strict=True)])
         given = [clip for clip in clips if clip is not None]
         if given:
             self.verify(found, given)
@@ -108,14 +111,6 @@ def without_complaints() -> Iterator[None]:
     if said:
         transformers_logging.warning_once.cache_clear()  # what is only said once must stop every later clip as well
         raise DeliveryError(f"the processor complained: {said[0]}")
-
-
-def conversation(audio: Audio | None, prompt: str) -> list[dict[str, Any]]:
-    """One user turn: the audio, if any, then the prompt."""
-    content: list[dict[str, Any]] = [{"type": "text", "text": prompt}]
-    if audio is not None:
-        content.insert(0, {"type": "audio", "audio": audio.samples})
-    return [{"role": "user", "content": content}]
 
 
 def audio_of(tensors: Tensors) -> Tensors:

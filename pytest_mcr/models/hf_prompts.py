@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pytest_mcr.models.hf_processor import conversation
+from pytest_mcr.models.hf_chat import PLAIN, Chat
 from pytest_mcr.models.protocol import Audio
 
 ANY_PROMPT: Final = "?"
@@ -25,13 +25,15 @@ class Prompts:
     Args:
         processor: from `AutoProcessor`.
         audio_token_id: the placeholder that stands for one audio embedding.
+        chat: the turns around clip and prompt.
 
     Raises:
         ValueError: a template that has not exactly one place for a clip, or a template or tokenizer that is not used
             in the common way (also TypeError, KeyError, AttributeError, TemplateError).
     """
 
-    def __init__(self, processor: Any, audio_token_id: int) -> None:
+    def __init__(self, processor: Any, audio_token_id: int, chat: Chat = PLAIN) -> None:
+        self._chat = chat
         self._tokenizer = processor.tokenizer
         template = processor.chat_template
         self._template = template.get("default") if isinstance(template, dict) else template
@@ -43,7 +45,7 @@ class Prompts:
         """Token ids of each prompt; control tokens in a prompt are text.
 
         Args:
-            audio: the clip that stands before each prompt, None without.
+            audio: the clip of each prompt, None without.
             prompts: one or more texts of the user turn.
             written: what `written_for` gave for this clip; unused without one.
 
@@ -68,7 +70,7 @@ class Prompts:
 
     def _bare(self, audio: Audio | None, prompts: Sequence[str]) -> list[list[int]]:
         rows: list[list[int]] = self._tokenizer.apply_chat_template(
-            [conversation(audio, prompt) for prompt in prompts],
+            [self._chat.turns(audio, prompt) for prompt in prompts],
             chat_template=self._template,
             add_generation_prompt=True,
             tokenize=True,

@@ -39,7 +39,7 @@ LONGEST_TRIAL: Final = 60.0
 def prompts_apart(processor: Processor) -> Prompts | None:
     """The tokeniser of prompts, if its ids are the processor's on nasty prompts, with and without a clip."""
     try:
-        prompts = Prompts(processor.real, processor.audio_token_id)
+        prompts = Prompts(processor.real, processor.audio_token_id, processor.chat)
         for audio in (noise(SECONDS, processor.rate), None):
             written: list[int] | None = []
             if audio is not None:

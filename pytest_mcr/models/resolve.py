@@ -13,6 +13,7 @@ from typing import Final
 from pytest_mcr.data.shipped import fixture
 from pytest_mcr.errors import DataError, ModelError
 from pytest_mcr.models import hf_files, oracle, replay
+from pytest_mcr.models.choices import check_options
 from pytest_mcr.models.protocol import Model
 from pytest_mcr.models.spec import Spec, split_revision, suggest
 
@@ -53,13 +54,13 @@ def check(spec: Spec, invocation_dir: Path) -> None:
             "your own, or replay:FILE for recorded answers"
         )
     if spec.scheme in _HF:
-        _known_options(spec, hf_files.OPTIONS)
+        check_options(spec, hf_files.OPTIONS)
         hf_files.require_libraries()
         hf_files.inspect(_folder(spec))
     elif spec.scheme == "oracle":
         oracle.check(spec.rest, spec.options)
     elif spec.scheme == "replay":
-        _known_options(spec, {})
+        check_options(spec, {})
         replay.read(invocation_dir / spec.rest)
     else:
         _factory(spec, invocation_dir)
@@ -100,7 +101,7 @@ def load(
     if spec.scheme == "oracle":
         return oracle.Oracle(spec.rest, spec.options)
     if spec.scheme == "replay":
-        _known_options(spec, {})
+        check_options(spec, {})
         return replay.Replay(invocation_dir / spec.rest)
     if spec.scheme == "module":
         return _build(spec, _factory(spec, invocation_dir))
@@ -131,15 +132,6 @@ def _folder(spec: Spec) -> Path:
         return fixture(spec.rest)
     except DataError as error:
         raise ModelError(f"model {spec.text!r}: {error}") from None
-
-
-def _known_options(spec: Spec, known: dict[str, tuple[str, ...]]) -> None:
-    for key, value in spec.options.items():
-        if key not in known:
-            expected = f"expected {', '.join(sorted(known))}" if known else "it takes none"
-            raise ModelError(f"model {spec.text!r}: unknown option {key!r}{suggest(key, sorted(known))}; {expected}")
-        if value not in known[key]:
-            raise ModelError(f"model {spec.text!r}: {key}={value!r}; expected one of {', '.join(known[key])}")
 
 
 def _factory(spec: Spec, invocation_dir: Path) -> Callable[..., object]:

@@ -5,7 +5,7 @@ Pure text from a record; no colour, no layout.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,8 +53,17 @@ def subject(record: RunRecord) -> str:
     protocol = record.protocol
     version = f" v{protocol['version']}" if protocol.get("version") else ""
     parts = [f"template {protocol['template']}{version}", ANSWERS.get(str(protocol["answer"]), str(protocol["answer"]))]
-    parts += [f"{key} {safe(str(protocol[key]), 80)}" for key in ("arm", "system") if protocol.get(key)]
-    return f"{model_name(record)} ({', '.join(parts)})"
+    parts += [f"arm {safe(str(protocol['arm']), 80)}"] if protocol.get("arm") else []
+    return f"{model_name(record)} ({', '.join(parts + asked_otherwise(record))})"
+
+
+def asked_otherwise(record: RunRecord) -> list[str]:
+    """How a model was asked, where that is not the usual way: its verdict holds for that way alone."""
+    traits = record.model.get("traits")
+    traits = traits if isinstance(traits, Mapping) else {}
+    parts = [f"system prompt {safe(str(traits['system']), 80)!r}"] if traits.get("system") else []
+    parts += ["text before audio"] if traits.get("order") == "text-first" else []
+    return parts + (["decoding by its own generation config"] if traits.get("generation") == "model" else [])
 
 
 def headline(record: RunRecord) -> Headline:

@@ -58,4 +58,7 @@ def engine_note(traits: Mapping[str, Any]) -> str | None:
         return None
     ways = {"rows": "one row a prompt from a copy of the clip's cache", "plain": "each prompt from its beginning"}
     way = ways.get(str(engine["continuation"]), str(engine["continuation"]))
-    return f"engine: {way}, slower than a token tree ({engine.get('reason') or 'no reason given'})"
+    reason = engine.get("reason") or "no reason given"
+    if traits.get("order") == "text-first":
+        reason = "the text comes before the audio, so the prompts of a clip do not share it"
+    return f"engine: {way}, slower than a token tree ({reason})"

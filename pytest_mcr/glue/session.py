@@ -21,6 +21,7 @@ from pytest_mcr.models.spec import Spec, parse_spec
 from pytest_mcr.report.results import check_folder
 from pytest_mcr.run.conclude import Conclusion
 from pytest_mcr.run.provenance import utc_now
+from pytest_mcr.run.recording import check_recording
 from pytest_mcr.run.run import Run
 from pytest_mcr.run.settings import Settings
 
@@ -62,6 +63,7 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     from pytest_mcr.glue.controller import Controller
 
     settings = run.settings
+    check_recording(spec, settings, run.dataset)
     profile = load_profile(suite("profiles.toml"), settings.profile)
     gates = gates_of(settings, profile, run)
     argv = [str(word) for word in config.invocation_params.args]

@@ -1,18 +1,26 @@
-"""``replay:FILE``: recorded answers, as JSON lines of ``{"id", "text", "scores"?}`` or our own ``cases.jsonl``."""
+"""``replay:FILE``: recorded answers, as JSON lines, CSV, or a former run's ``cases.jsonl``."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Final
 
 from pytest_mcr.core.prompts import normalize
 from pytest_mcr.errors import ModelError
+from pytest_mcr.models.choices import Choice
 from pytest_mcr.models.protocol import Request, Response
+from pytest_mcr.models.replay_csv import SUFFIXES, read_csv
+from pytest_mcr.models.replay_former import former_run
+from pytest_mcr.models.replay_lines import read_lines
+from pytest_mcr.models.replay_record import Recorded
+
+OPTIONS: Final[Mapping[str, Choice]] = MappingProxyType({})
+"""Options of ``replay:``: none."""
+SHOWN: Final = 60
+"""Characters of a prompt that a message shows."""
 
 
 class Replay:
@@ -20,6 +28,7 @@ class Replay:
 
     Attributes:
         recorded: no audio is played, so the canary does not apply and other suites than the recorded are skipped.
+        former: the run that recorded the answers, None where the file does not come from one.
     """
 
     recorded = True
@@ -33,102 +42,73 @@ class Replay:
         self._answers = read(path)
         self._digest = hashlib.sha256(path.read_bytes()).hexdigest()
         self._where = path.name
+        self.former = former_run(path)
         self.name = f"replay:{path.name}"
-        self.traits: Mapping[str, object] = MappingProxyType({"family": "replay", "answers": len(self._answers)})
+        given = [answer.response for answer in self._answers.values()]
+        self.traits: Mapping[str, object] = MappingProxyType(
+            {
+                "family": "replay",
+                "answers": len(given),
+                "texts": sum(response.text is not None for response in given),
+                "scored": sum(response.scores is not None for response in given),
+                "errors": sum(response.error is not None for response in given),
+                "recorded_by": None if self.former is None else self.former.to_json(),
+            }
+        )
 
     def fingerprint(self) -> str:
         """The digest of the file."""
         return f"replay/1:{self._digest}"
+
+    def ids(self) -> list[str]:
+        """The request ids that have an answer, in the order of the file."""
+        return list(self._answers)
 
     def has(self, request_id: str) -> bool:
         """Whether an answer to this request was recorded."""
         return request_id in self._answers
 
     def respond(self, requests: Sequence[Request]) -> list[Response]:
-        """Look the answers up by request id; one that was not recorded is an error."""
+        """Look the answers up by request id.
+
+        One that was not recorded is an error, and so is one that was recorded with another prompt.
+        """
         return [self._respond(request) for request in requests]
 
     def _respond(self, request: Request) -> Response:
         answer = self._answers.get(request.id)
         if answer is None:
             return Response(None, None, f"{self._where} holds no answer for {request.id}")
-        if answer.scores is None:
-            return answer
-        return Response(answer.text, _relabel(answer.scores, request.candidates), answer.error)
+        response = answer.response
+        if response.error is None and answer.prompt is not None and answer.prompt != request.prompt:
+            return Response(None, None, f"{self._where}: {_difference(request, answer.prompt)}")
+        if response.scores is None:
+            return response
+        return Response(response.text, _relabel(response.scores, request.candidates), response.error)
 
 
-def read(path: Path) -> dict[str, Response]:
-    """Read recorded answers by id.
+def read(path: Path) -> dict[str, Recorded]:
+    """Read recorded answers by id; a file called ``.csv`` or ``.tsv`` is a table, any other JSON lines.
 
     Raises:
-        ModelError: one line with file and line number: not there, not UTF-8, not JSON (also a torn last line), no
-            id, an id twice, neither text nor scores nor error, or a score that is not a finite number.
+        ModelError: one line that names the file, and the line of what is wrong.
     """
-    answers: dict[str, Response] = {}
-    seen: dict[str, int] = {}
     try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                where = f"{path}:{number}"
-                record = _parse(line, where)
-                key = _key(record, where)
-                if key in seen:
-                    raise ModelError(f"{where}: {key} was already answered in line {seen[key]}; keep one of them")
-                seen[key] = number
-                answers[key] = _response(record, where)
+        return read_csv(path) if path.suffix.lower() in SUFFIXES else read_lines(path)
     except OSError as error:
-        raise ModelError(f"replay:{path}: {error.strerror}; expected a file of JSON lines with id and text") from None
-    if not answers:
-        raise ModelError(f'{path}: no answers; expected JSON lines such as {{"id": "AQA-0000-neutral", "text": "yes"}}')
-    return answers
+        raise ModelError(
+            f"replay:{path}: {error.strerror}; expected JSON lines or a .csv with id and text, or a run's cases.jsonl"
+        ) from None
 
 
-def _parse(line: bytes, where: str) -> dict[str, Any]:
-    def no_constant(name: str) -> NoReturn:
-        raise ModelError(f"{where}: {name} is not a number; expected finite scores, or none")
-
-    try:
-        record = json.loads(line.decode("utf-8-sig"), parse_constant=no_constant)
-    except UnicodeDecodeError:
-        raise ModelError(f"{where}: not UTF-8") from None
-    except ValueError as error:
-        raise ModelError(f"{where}: not a whole JSON object ({error}); is the line torn?") from None
-    if not isinstance(record, dict):
-        raise ModelError(f"{where}: a {type(record).__name__}; expected an object with id and text")
-    return record
-
-
-def _key(record: dict[str, Any], where: str) -> str:
-    key = record.get("id")
-    if not isinstance(key, str) or not key:
-        raise ModelError(f'{where}: no "id"; expected the case id, e.g. AQA-0000-neutral')
-    return key
-
-
-def _response(record: dict[str, Any], where: str) -> Response:
-    error = record.get("error")
-    if error:
-        return Response(None, None, str(error))
-    text = record["text"] if "text" in record else record.get("raw")
-    scores = _scores(record.get("scores"), where)
-    if text is None and scores is None:
-        raise ModelError(f'{where}: neither "text" (or "raw") nor "scores"; expected the answer\'s text')
-    if text is not None and not isinstance(text, str):
-        raise ModelError(f"{where}: the text is a {type(text).__name__}; expected a string")
-    return Response(text, scores)
-
-
-def _scores(value: object, where: str) -> Mapping[str, float] | None:
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise ModelError(f"{where}: scores is a {type(value).__name__}; expected an object of label: nats")
-    for label, score in value.items():
-        if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
-            raise ModelError(f"{where}: score of {label!r} is {score!r}; expected a finite number of nats")
-    return {label: float(score) for label, score in value.items()}
+def _difference(request: Request, recorded: str) -> str:
+    """Where the prompt of this run and the recorded one part."""
+    pairs = zip(request.prompt, recorded, strict=False)
+    same = next((place for place, (now, then) in enumerate(pairs) if now != then), None)
+    place = min(len(request.prompt), len(recorded)) if same is None else same
+    start = max(0, place - SHOWN // 3)
+    then, now = (repr(text[start : start + SHOWN]) for text in (recorded, request.prompt))
+    return f"{request.id} was recorded with another prompt: {then} then, {now} now (character {place})"
 
 
 def _relabel(scores: Mapping[str, float], candidates: Sequence[str]) -> Mapping[str, float]:

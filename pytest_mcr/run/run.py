@@ -11,18 +11,17 @@ from itertools import pairwise
 from pytest_mcr.core.case import NEUTRAL, PLACEBO, Case, Observation
 from pytest_mcr.core.prompts import TEMPLATES, Template
 from pytest_mcr.data.dataset import Dataset
-from pytest_mcr.errors import StopRunError
 from pytest_mcr.models.protocol import Model, Response
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.run.answers import Answer, Prepared
 from pytest_mcr.run.batch_audit import Compared, audit_subset, compare
 from pytest_mcr.run.design import design
-from pytest_mcr.run.exits import INVALID_EXIT
 from pytest_mcr.run.observe import observe
 from pytest_mcr.run.process import Process
 from pytest_mcr.run.questions import Question, branch_question, case_question, placebo_question
+from pytest_mcr.run.recording import recorded, require_complete
 from pytest_mcr.run.settings import Settings
-from pytest_mcr.run.subject import Subject, recorded
+from pytest_mcr.run.subject import Subject
 from pytest_mcr.run.subsets import placebo_id, placebo_subset
 
 Key = tuple[str, str]
@@ -191,17 +190,9 @@ class Run:
 
     def _require_recorded(self) -> None:
         """A recording has to hold every selected case: numbers over the rest would be about another set."""
-        has, self._complete = (None if self._complete else recorded(self._subject.model)), True
-        if has is None:
-            return
-        wanted = [self._case(key).id for key in self._chunks]
-        absent = [case for case in wanted if not has(case)]
-        if absent:
-            raise StopRunError(
-                f"{self._subject.model.name} holds no answer for {len(absent)} of {len(wanted)} cases, "
-                f"e.g. {absent[0]}; record them, or choose others with --mcr-tasks and --mcr-conditions",
-                INVALID_EXIT,
-            )
+        if not self._complete:
+            self._complete = True
+            require_complete(self._subject.model, [self._case(key).id for key in self._chunks])
 
     def _result(self, case: Case, given: dict[str, Answer], seconds: float) -> Result:
         answer = given[case.id]

@@ -20,6 +20,7 @@ from pytest_mcr.run.exits import INVALID_EXIT, USAGE_EXIT
 from pytest_mcr.run.process import Process, engine_note, facts
 from pytest_mcr.run.proof import Proof
 from pytest_mcr.run.questions import Question, case_question
+from pytest_mcr.run.recording import describe, recorded
 from pytest_mcr.run.settings import Settings
 
 
@@ -167,6 +168,8 @@ class Subject:
             raise StopRunError(str(error), USAGE_EXIT) from error
         fingerprint = str(model.fingerprint())
         process = self.process = Process(facts(model, fingerprint))
+        if recorded(model) is not None:
+            describe(process, model, design(self.dataset.samples, self.settings.conditions), self.settings.answer)
         self._cache = self._open_cache(model, process)
         process.spend("load", time.perf_counter() - started)
         note = engine_note(dict(getattr(model, "traits", None) or {}))
@@ -235,9 +238,3 @@ class Subject:
         """Seconds by stage since they were last taken, None from a model that does not say."""
         spent: Callable[[], dict[str, float]] | None = getattr(model, "spent", None)
         return None if spent is None else dict(spent())
-
-
-def recorded(model: Model) -> Callable[[str], bool] | None:
-    """Asks a recording whether it holds a request id; None for a model that answers by itself."""
-    has: Callable[[str], bool] | None = getattr(model, "has", None) if getattr(model, "recorded", False) else None
-    return has

@@ -101,3 +101,38 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, answe
     path.write_text("".join(json.dumps({"id": key, "text": text}) + "\n" for key, text in answers.items()))
     model = Replay(path)
     assert {key: ask(model, key).text for key in answers} == answers
+
+
+def test_one_label_in_two_spellings(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"id": "a", "scores": {"Yes": -1, "yes ": -2}}')
+    with pytest.raises(ModelError, match=r"a\.jsonl:1: scores of 'Yes' and 'yes ', which are one label"):
+        read(path)
+
+
+def test_another_prompt_is_an_error_of_its_case(tmp_path: Path) -> None:
+    long = "Listen to the audio and answer the question. Question: Is there a"
+    lines = [
+        json.dumps({"id": "same", "text": "yes", "prompt": "prompt"}),
+        json.dumps({"id": "other", "text": "yes", "prompt": "prompt!"}),
+        json.dumps({"id": "failed", "error": "no luck", "prompt": "another"}),
+    ]
+    model = Replay(write(tmp_path / "a.jsonl", *lines))
+    assert ask(model, "same") == Response("yes")
+    assert ask(model, "failed").error == "no luck"
+    assert ask(model, "other") == Response(
+        None, None, "a.jsonl: other was recorded with another prompt: 'prompt!' then, 'prompt' now (character 6)"
+    )
+    model = Replay(write(tmp_path / "b.jsonl", json.dumps({"id": "x", "text": "", "prompt": f"{long} cat?"})))
+    [answer] = model.respond([Request("x", None, f"{long} dog?", (), 32, want_scores=False)])
+    assert answer.error is not None
+    assert "Is there a cat?' then, '" in answer.error
+    assert "Is there a dog?' now" in answer.error
+
+
+def test_what_is_counted(tmp_path: Path) -> None:
+    lines = ['{"id": "a", "text": "", "scores": {"x": 0}}', '{"id": "b", "error": "no"}', '{"id": "c", "text": "y"}']
+    model = Replay(write(tmp_path / "a.jsonl", *lines))
+    assert model.ids() == ["a", "b", "c"]
+    assert {key: model.traits[key] for key in ("answers", "texts", "scored", "errors", "recorded_by")} == {
+        "answers": 3, "texts": 2, "scored": 1, "errors": 1, "recorded_by": None,
+    }  # fmt: skip

@@ -1,0 +1,93 @@
+"""What a former run says about its own answers: the ``results.json`` beside a ``cases.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_mcr.errors import ModelError
+
+CASES: Final = "cases.jsonl"
+RESULTS: Final = "results.json"
+SCHEMA: Final = "pytest-mcr.results/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """The run that recorded the answers.
+
+    Attributes:
+        run: its id.
+        spec: the model as it was named.
+        fingerprint: of the model.
+        data: root of its dataset.
+        kind: of its dataset.
+        digest: of its dataset.
+        template: name of its prompt template.
+        version: of the template.
+        answer: how answers were read, ``generate`` or ``score``.
+        doubt: why its answers cannot be trusted, None where nothing speaks against them.
+    """
+
+    run: str
+    spec: str
+    fingerprint: str | None
+    data: str
+    kind: str
+    digest: str
+    template: str
+    version: int
+    answer: str
+    doubt: str | None
+
+    def to_json(self) -> dict[str, object]:
+        """What the results of a replay say about it."""
+        return {"run": self.run, "spec": self.spec, "fingerprint": self.fingerprint, "answer": self.answer}
+
+
+def former_run(cases: Path) -> Former | None:
+    """The run that a file of answers comes from, None where no results lie beside it.
+
+    Args:
+        cases: the recorded answers; only a file called ``cases.jsonl`` is a run's.
+
+    Raises:
+        ModelError: the results beside it cannot be read.
+    """
+    path = cases.with_name(RESULTS)
+    if cases.name != CASES or not path.is_file():
+        return None
+    advice = f"mend it, or copy {CASES} to another folder, where only its prompts are compared"
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        if results["schema"] != SCHEMA:
+            raise ModelError(f"{path}: schema {results['schema']!r}; expected {SCHEMA!r}; {advice}")
+        return _former(results)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path}: no results of a run ({type(error).__name__}: {error}); {advice}") from None
+
+
+def _former(results: dict[str, Any]) -> Former:
+    model, data, protocol = results["model"], results["dataset"], results["protocol"]
+    return Former(
+        run=str(results["run"]["id"]),
+        spec=str(model["spec"]),
+        fingerprint=model["fingerprint"] and str(model["fingerprint"]),
+        data=str(data["path"]),
+        kind=str(data["kind"]),
+        digest=str(data["digest"]),
+        template=str(protocol["template"]),
+        version=int(protocol["version"]),
+        answer=str(protocol["answer"]),
+        doubt=_doubt(results),
+    )
+
+
+def _doubt(results: dict[str, Any]) -> str | None:
+    """A canary or an audit that failed says that the answers are not the model's, however they are read."""
+    for name, found in (("canary", results["canary"]), ("batch audit", results["audit"].get("batch", {}))):
+        if found.get("verdict") == "fail":
+            return f"{name}: {found.get('detail')}"
+    return None

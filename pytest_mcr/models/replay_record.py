@@ -1,0 +1,71 @@
+"""One recorded answer, and what every form of recording checks about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_mcr.core.prompts import normalize
+from pytest_mcr.errors import ModelError
+from pytest_mcr.models.protocol import Response
+
+EXAMPLE = "AQA-0000-neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An answer as it was recorded.
+
+    Attributes:
+        response: text, scores or error.
+        prompt: what was asked, None where the file does not say.
+    """
+
+    response: Response
+    prompt: str | None = None
+
+
+class Answers:
+    """Collects the answers of a file, each id once.
+
+    Attributes:
+        found: answers by request id, in the order of the file.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, Recorded] = {}
+        self._lines: dict[str, int] = {}
+
+    def add(self, key: str, answer: Recorded, where: str, line: int) -> None:
+        """Add one.
+
+        Args:
+            key: the request id.
+            answer: what was recorded for it.
+            where: file and line, for messages.
+            line: number of the line.
+
+        Raises:
+            ModelError: the id was answered before.
+        """
+        if key in self.found:
+            raise ModelError(f"{where}: {key} was already answered in line {self._lines[key]}; keep one of them")
+        self.found[key] = answer
+        self._lines[key] = line
+
+
+def checked_scores(scores: Mapping[str, object], where: str) -> Mapping[str, float]:
+    """Scores by label as finite numbers of nats.
+
+    Raises:
+        ModelError: naming the label and the value, or two labels that are one.
+    """
+    spelled: dict[str, str] = {}
+    for label, score in scores.items():
+        other = spelled.setdefault(normalize(label), label)
+        if other != label:
+            raise ModelError(f"{where}: scores of {other!r} and {label!r}, which are one label; keep one of them")
+        if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+            raise ModelError(f"{where}: score of {label!r} is {score!r}; expected a finite number of nats")
+    return {label: float(score) for label, score in scores.items() if isinstance(score, (int, float))}

@@ -14,6 +14,7 @@ from pytest_mcr.data.shipped import fixture
 from pytest_mcr.errors import DataError, ModelError
 from pytest_mcr.models import hf_files, oracle, replay
 from pytest_mcr.models.choices import check_options
+from pytest_mcr.models.endpoint_target import parse_target, require_httpx
 from pytest_mcr.models.protocol import Model
 from pytest_mcr.models.spec import Spec, split_revision, suggest
 
@@ -29,7 +30,7 @@ KINDS: Final = {
 }
 """``model.kind`` of the results, by scheme."""
 
-_LATER: Final = ("exec", "openai")
+_LATER: Final = ("exec",)
 _HF: Final = ("hf", "folder", "lab")
 
 
@@ -59,6 +60,12 @@ def check(spec: Spec, invocation_dir: Path) -> None:
         hf_files.inspect(_folder(spec))
     elif spec.scheme == "oracle":
         oracle.check(spec.rest, spec.options)
+    elif spec.scheme == "openai":
+        parse_target(spec)
+        require_httpx()
+        from pytest_mcr.models import endpoint  # httpx is an extra
+
+        endpoint.check_servers(spec)
     elif spec.scheme == "replay":
         check_options(spec, {})
         replay.read(invocation_dir / spec.rest)
@@ -100,6 +107,11 @@ def load(
         return hf.load(spec, _folder(spec), device=device, dtype=dtype, threads=threads, batch_size=batch_size)
     if spec.scheme == "oracle":
         return oracle.Oracle(spec.rest, spec.options)
+    if spec.scheme == "openai":
+        require_httpx()
+        from pytest_mcr.models import endpoint
+
+        return endpoint.load(spec)
     if spec.scheme == "replay":
         check_options(spec, {})
         return replay.Replay(invocation_dir / spec.rest)

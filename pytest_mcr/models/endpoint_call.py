@@ -107,7 +107,7 @@ class Caller:
 
     async def _wait_for_a_server(self) -> None:
         patience = self._servers.patience
-        if patience <= 0:
+        if patience <= 0 and not self._servers.trying:
             raise CallError(
                 f"no server answers ({self._servers.complaint()}); nothing is tried again after "
                 f"{self._target.budget:g} s without an answer (?budget=S); restart the server and type the same "
@@ -115,7 +115,7 @@ class Caller:
                 status=None,
                 again=False,
             )
-        await asyncio.sleep(min(max(self._servers.pause(), 0.01), patience))
+        await asyncio.sleep(min(max(self._servers.pause(), 0.01), patience or 0.1))
 
     async def _wait_for_another_try(self, failure: CallError, tries: Counter[str], digest: str) -> None:
         if not failure.again:

@@ -101,6 +101,7 @@ class Wire:
             limits=httpx.Limits(max_connections=most + 1, max_keepalive_connections=most + 1),
             timeout=httpx.Timeout(self._target.timeout),
             follow_redirects=False,
+            verify=urlsplit(url).scheme == "https",  # certificates take long to read, and http has none
             trust_env=not is_loopback(url),  # a proxy cannot reach this machine's loopback
         )
 

@@ -43,6 +43,11 @@ class Breaker:
         self._until: float | None = None  # left alone until then; None: in use
         self._trial = False
 
+    @property
+    def trying(self) -> bool:
+        """Whether a request tries a server that was left alone; its outcome is worth waiting for."""
+        return self._trial
+
     def opens_at(self, now: float) -> float | None:
         """When a request may be sent: now or later; None while a trial is under way."""
         if self._until is None:
@@ -130,6 +135,11 @@ class Servers:
         """Seconds for which failed requests may still be tried again; 0 when the budget is used up."""
         silent = 0.0 if self._silent_since is None else self._clock() - self._silent_since
         return max(0.0, self._budget - silent)
+
+    @property
+    def trying(self) -> bool:
+        """Whether a server that was left alone is being tried."""
+        return any(breaker.trying for breaker in self.breakers.values())
 
     def complaint(self) -> str:
         """Each server with its last failure."""

@@ -35,6 +35,10 @@ class DeliveryError(McrError):
     """The audio did not reach the model, so nothing it says may become a score (INVALID)."""
 
 
+class AdapterError(McrError):
+    """The way to a model is broken for good: nothing more can be asked, and what it last said cannot be trusted."""
+
+
 class ModelRaisedError(McrError):
     """A model raised while it answered; recorded as the error of its cases, never as an answer."""
 

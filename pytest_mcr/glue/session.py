@@ -25,7 +25,7 @@ from pytest_mcr.run.recording import check_recording
 from pytest_mcr.run.run import Run
 from pytest_mcr.run.settings import Settings
 
-LOCAL_KINDS = ("hub", "folder", "lab", "custom")
+LOCAL_KINDS = ("hub", "folder", "lab", "exec", "custom")
 
 
 def start(config: pytest.Config) -> None:

@@ -142,3 +142,11 @@ class Oracle:
         if chosen.how == "exit":
             os._exit(70)  # as a segmentation fault would end it: no exception, no clean-up
         raise RuntimeError(f"oracle:crasher was told to fail at {where}")
+
+
+if __name__ == "__main__":  # the same oracle as a child process, for exec:
+    import sys
+
+    from pytest_mcr.models.oracle_worker import main
+
+    raise SystemExit(main(sys.argv[1:]))

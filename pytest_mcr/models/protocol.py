@@ -68,7 +68,8 @@ class Model(Protocol):
 
     Optional attributes, used where they are present: ``sample_rate`` (Hz it wants audio in), ``traits`` (mapping of
     facts recorded in the results), ``close()`` (called once at the end), ``cacheable`` (False keeps its answers out of
-    the response cache, for a model whose fingerprint cannot tell all that its answers depend on).
+    the response cache, for a model whose fingerprint cannot tell all that its answers depend on), ``notes`` (lines that
+    the summary shows, such as a restart).
 
     A model that computes in batches may also have ``respond_plain(requests)``, the same answers one request at a time,
     which the batch-invariance audit compares; ``prefetch(audio)``, called in another thread with clips that it will

@@ -15,6 +15,7 @@ from pytest_mcr.errors import DataError, ModelError
 from pytest_mcr.models import hf_files, oracle, replay
 from pytest_mcr.models.choices import check_options
 from pytest_mcr.models.endpoint_target import parse_target, require_httpx
+from pytest_mcr.models.process_command import read_command
 from pytest_mcr.models.protocol import Model
 from pytest_mcr.models.spec import Spec, split_revision, suggest
 
@@ -30,7 +31,6 @@ KINDS: Final = {
 }
 """``model.kind`` of the results, by scheme."""
 
-_LATER: Final = ("exec",)
 _HF: Final = ("hf", "folder", "lab")
 
 
@@ -49,17 +49,14 @@ def check(spec: Spec, invocation_dir: Path) -> None:
     Raises:
         ModelError: one line that names the culprit and what to type instead.
     """
-    if spec.scheme in _LATER:
-        raise ModelError(
-            f"model {spec.text!r}: {spec.scheme}: is not part of this version; use module:factory for a model of "
-            "your own, or replay:FILE for recorded answers"
-        )
     if spec.scheme in _HF:
         check_options(spec, hf_files.OPTIONS)
         hf_files.require_libraries()
         hf_files.inspect(_folder(spec))
     elif spec.scheme == "oracle":
         oracle.check(spec.rest, spec.options)
+    elif spec.scheme == "exec":
+        read_command(spec, invocation_dir)
     elif spec.scheme == "openai":
         parse_target(spec)
         require_httpx()
@@ -107,6 +104,10 @@ def load(
         return hf.load(spec, _folder(spec), device=device, dtype=dtype, threads=threads, batch_size=batch_size)
     if spec.scheme == "oracle":
         return oracle.Oracle(spec.rest, spec.options)
+    if spec.scheme == "exec":
+        from pytest_mcr.models.process import ProcessModel  # numpy and process control: for those who start children
+
+        return ProcessModel(read_command(spec, invocation_dir))
     if spec.scheme == "openai":
         require_httpx()
         from pytest_mcr.models import endpoint

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 
-from pytest_mcr.errors import DeliveryError, McrError, ModelRaisedError, ResponseError, StopRunError
+from pytest_mcr.errors import AdapterError, DeliveryError, McrError, ModelRaisedError, ResponseError, StopRunError
 from pytest_mcr.models.protocol import Model, Request, Response
 from pytest_mcr.run.exits import INVALID_EXIT
 
@@ -18,7 +18,7 @@ def ask_together(model: Model, requests: Sequence[Request]) -> list[Response]:
     """Ask for a chunk; one that raises is asked again case by case, so that one bad clip fails only its own.
 
     Raises:
-        StopRunError: audio did not reach the model.
+        StopRunError: audio did not reach the model, or the way to it is broken.
     """
     return _ask_safely(model, requests, model.respond)
 
@@ -27,7 +27,7 @@ def ask_each(model: Model, requests: Sequence[Request]) -> list[Response]:
     """Ask one question at a time through the model's plain path, ``respond_plain``.
 
     Raises:
-        StopRunError: audio did not reach the model.
+        StopRunError: audio did not reach the model, or the way to it is broken.
     """
     plain: Respond | None = getattr(model, "respond_plain", None)
     assert plain is not None or not requests
@@ -41,6 +41,8 @@ def _ask_safely(model: Model, requests: Sequence[Request], respond: Respond) -> 
         return ask(model, requests, respond)
     except DeliveryError as error:
         raise StopRunError(f"audio did not reach the model: {error}", INVALID_EXIT) from error
+    except AdapterError as error:
+        raise StopRunError(str(error), INVALID_EXIT) from error
     except ResponseError as error:
         return [failed(str(error))] * len(requests)
     except ModelRaisedError as error:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mcr.data.audio import crop, level, noise
-from pytest_mcr.errors import DeliveryError, ModelRaisedError, ResponseError
+from pytest_mcr.errors import AdapterError, DeliveryError, ModelRaisedError, ResponseError
 from pytest_mcr.models.protocol import Audio, Model, Request, Response
 from pytest_mcr.run.ask import ask
 
@@ -65,7 +65,7 @@ def run_canary(model: Model, clips: Sequence[Audio], prompt: str, candidates: tu
     probes = alike(clips, TEXT_ROUNDS[-1])
     try:
         return (candidates and by_scores(model, probes, prompt, candidates, tokens)) or by_text(model, probes, tokens)
-    except (DeliveryError, ModelRaisedError, ResponseError) as error:
+    except (AdapterError, DeliveryError, ModelRaisedError, ResponseError) as error:
         return Canary("fail", str(error))
 
 

@@ -227,6 +227,8 @@ class Subject:
         process.spend("audio", waited + (stages or {}).pop("features", 0.0))
         for stage, seconds in (stages or {"model": ended - began}).items():
             process.spend(stage, seconds)
+        for line in getattr(self._loaded().model, "notes", ()):
+            process.note(line)
         self._began = self._began or began - waited
         process.seconds["measuring"] = ended - self._began
         if self._cache is not None:

@@ -99,7 +99,7 @@ def test_a_module_of_the_invocation_folder(here: Path, attribute: str) -> None:
         ("broken_for_test:make", ["cannot import 'broken_for_test'", "a_library_that_is_not_there"]),
         ("own_models_for_test:makee", ["'makee' does not exist", "did you mean make?"]),
         ("own_models_for_test:number", ["'number' is not callable"]),
-        ("exec:python serve.py", ["exec: is not part of this version", "module:factory"]),
+        ("exec:no-such-program serve.py", ["'no-such-program' is not on PATH", "exec:./env/bin/python"]),
         ("openai:http://h/v1#m", ["openai: is not part of this version"]),
         ("oracle:listner", ["did you mean listener?"]),
         ("oracle:noisy?q=1", ["unknown option 'q'"]),

@@ -26,7 +26,7 @@ class Carrier:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Cut the final list, after every selection and reordering, into chunks."""
         tasks = self.run.dataset.tasks
-        chunks = plan_chunks((item.nodeid for item in session.items), tasks)
+        chunks = plan_chunks((item.nodeid for item in session.items), tasks, self.run.chunk_size)
         cases = [cases_of(chunk, tasks) for chunk in chunks]
         self.run.plan(cases, partial(self._upcoming, session) if options.is_worker(session.config) else None)
 

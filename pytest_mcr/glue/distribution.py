@@ -11,7 +11,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from pytest_mcr.glue import options
-from pytest_mcr.run.chunks import plan_chunks
+from pytest_mcr.run.chunks import CHUNK_CASES, plan_chunks
 
 PLENTY: Final = 2
 """Open chunks a worker above which each may hold one ahead."""
@@ -30,16 +30,17 @@ def gpus() -> list[str]:
 class ChunkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no type stubs
     """xdist's scope scheduler with our chunks as scopes, linear in the number of tests, and no poison chunk."""
 
-    def __init__(self, config: pytest.Config, log: Any, tasks: tuple[str, ...]) -> None:
+    def __init__(self, config: pytest.Config, log: Any, tasks: tuple[str, ...], size: int) -> None:
         super().__init__(config, log)
         self._tasks = tasks
+        self._size = size
         self._chunk_of: dict[str, str] = {}
         self._index_of: dict[str, int] = {}
 
     def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
         """Cut the list into chunks when the first worker has collected; all workers collect the same."""
         if not self._chunk_of:
-            chunks = plan_chunks(collection, self._tasks)
+            chunks = plan_chunks(collection, self._tasks, self._size)
             self._chunk_of = {name: f"chunk {number}" for number, chunk in enumerate(chunks) for name in chunk}
             self._index_of = {name: number for number, name in enumerate(collection)}
         super().add_node_collection(node, collection)
@@ -92,9 +93,12 @@ class ChunkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
 class Distribution:
     """The hooks that xdist calls on the controller."""
 
-    def __init__(self, config: pytest.Config, *, tasks: tuple[str, ...], local_model: bool) -> None:
+    def __init__(
+        self, config: pytest.Config, *, tasks: tuple[str, ...], local_model: bool, chunk: int = CHUNK_CASES
+    ) -> None:
         self._config = config
         self._tasks = tasks
+        self._chunk = chunk
         self._all = gpus() if local_model else []
         self._devices = list(self._all)
         self._without = "cpu" if self._all else None  # more workers than GPUs: never two models on one
@@ -103,7 +107,9 @@ class Distribution:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ChunkScheduling | None:
         """Keep chunks together unless another mode was asked for."""
-        return ChunkScheduling(config, log, self._tasks) if options.dist_mode(config) == "load" else None
+        if options.dist_mode(config) != "load":
+            return None
+        return ChunkScheduling(config, log, self._tasks, self._chunk)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

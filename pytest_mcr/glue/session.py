@@ -74,7 +74,7 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
         from pytest_mcr.glue.distribution import Distribution
 
         local = kind(spec) in LOCAL_KINDS
-        distribution = Distribution(config, tasks=run.dataset.tasks, local_model=local)
+        distribution = Distribution(config, tasks=run.dataset.tasks, chunk=run.chunk_size, local_model=local)
         config.pluginmanager.register(distribution, "mcr-distribution")
 
 
@@ -120,7 +120,10 @@ def gates_of(settings: Settings, profile: Profile, run: Run) -> list[Gate]:
 
 
 def auto_workers(config: pytest.Config) -> int | None:
-    """Number of workers for ``-n auto``: the GPUs, else one where the model is local; None leaves it to xdist."""
+    """Number of workers for ``-n auto``: the GPUs, else one where the model is local; None leaves it to xdist.
+
+    One is enough for an endpoint, too: it asks many questions at once, and more processes would multiply its limits.
+    """
     from pytest_mcr.glue.distribution import gpus
 
     try:
@@ -128,4 +131,6 @@ def auto_workers(config: pytest.Config) -> int | None:
         spec = parse_spec(settings.model, invocation_dir=settings.invocation_dir)
     except McrError as error:
         raise pytest.UsageError(str(error)) from None
+    if kind(spec) == "endpoint":
+        return 1
     return max(1, len(gpus())) if kind(spec) in LOCAL_KINDS else None

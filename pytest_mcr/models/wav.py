@@ -24,4 +24,4 @@ def wav_bytes(samples: NDArray[np.float32], rate: int) -> bytes:
     whole = np.clip(np.rint(np.asarray(samples, np.float64) * STEPS), -STEPS, STEPS - 1).astype(np.int16)
     file = io.BytesIO()
     soundfile.write(file, whole, rate, format="WAV", subtype="PCM_16")
-    return file.getvalue()
+    return bytes(file.getbuffer())

@@ -12,9 +12,13 @@ from functools import lru_cache
 from typing import Final
 
 from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.models.endpoint_target import concurrency_of
+from pytest_mcr.models.spec import Spec
 
 CHUNK_CASES: Final = 32
 """Cases a chunk holds at the least (the last sample is kept whole): eight samples with four conditions."""
+ROUNDS: Final = 4
+"""Times that a chunk fills all places of an endpoint: at its end they run empty, since a chunk is waited for."""
 
 
 def case_in(node_id: str, tasks: tuple[str, ...]) -> tuple[str, str] | None:
@@ -34,6 +38,11 @@ def _pattern(tasks: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(
         rf"\[(?:[^\]]*?-)??(?P<sample>(?:{names})-\d{{4,}})-(?P<condition>{'|'.join(CONDITIONS)})(?:-[^\]]*)?\]$"
     )
+
+
+def chunk_size(spec: Spec) -> int:
+    """Cases a chunk of this model holds at the least: a server that answers many at once is not kept waiting."""
+    return max(CHUNK_CASES, ROUNDS * concurrency_of(spec)) if spec.scheme == "openai" else CHUNK_CASES
 
 
 def plan_chunks(node_ids: Iterable[str], tasks: tuple[str, ...], size: int = CHUNK_CASES) -> list[list[str]]:

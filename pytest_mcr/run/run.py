@@ -15,6 +15,7 @@ from pytest_mcr.models.protocol import Model, Response
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.run.answers import Answer, Prepared
 from pytest_mcr.run.batch_audit import Compared, audit_subset, compare
+from pytest_mcr.run.chunks import chunk_size
 from pytest_mcr.run.design import design
 from pytest_mcr.run.observe import observe
 from pytest_mcr.run.process import Process
@@ -54,6 +55,7 @@ class Run:
         self.settings = settings
         self.dataset = dataset
         self.samples = {sample.id: sample for sample in dataset.samples}
+        self.chunk_size = chunk_size(spec)
         self.cases = design(dataset.samples, settings.conditions)
         self.template: Template = TEMPLATES[settings.template]
         self.placebos = placebo_subset(dataset.samples, settings.seed)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mcr.core.case import CONDITIONS
-from pytest_mcr.run.chunks import CHUNK_CASES, case_in, cases_of, plan_chunks
+from pytest_mcr.models.spec import parse_spec
+from pytest_mcr.run.chunks import CHUNK_CASES, ROUNDS, case_in, cases_of, chunk_size, plan_chunks
 
 TASKS = ("AQA", "SER", "B_2", "A-B_2")
 FUNCTIONS = ("mcr/test_mcr_bench.py::test_mcr_bench", "own/test_own.py::TestIt::test_b")
@@ -50,6 +53,19 @@ def test_sizes(ids: list[str], size: int) -> None:
         assert len(chunk) < size + len(CONDITIONS)
         if case_in(chunk[0], TASKS) is None:
             assert len(chunk) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [
+        ("lab", CHUNK_CASES),
+        ("oracle:listener", CHUNK_CASES),
+        ("openai:http://h/v1#m?concurrency=1", CHUNK_CASES),
+        ("openai:http://h/v1#m?concurrency=64", 64 * ROUNDS),
+    ],
+)
+def test_a_chunk_keeps_an_endpoint_busy(model: str, size: int) -> None:
+    assert chunk_size(parse_spec(model, invocation_dir=Path())) == size
 
 
 def test_a_full_list_is_cut_into_equal_chunks() -> None:

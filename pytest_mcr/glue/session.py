@@ -39,13 +39,11 @@ def start(config: pytest.Config) -> None:
     from_controller: dict[str, Any] = getattr(config, "workerinput", {}).get("mcr", {})
     is_worker = options.is_worker(config)
     if not is_worker:
-        check(spec, settings.invocation_dir)
+        check(spec, settings.invocation_dir, trust_remote_code=settings.trust_remote_code)
         check_cache(settings)
     dataset = load_data(settings)
     device = from_controller.get("device") if settings.device == "auto" else None
-    # The lab model is too small to gain from threads, and with one its scores do not depend on the number of workers.
-    threads = 1 if kind(spec) == "lab" else from_controller.get("threads")
-    run = Run(settings, dataset, spec, device, threads)
+    run = Run(settings, dataset, spec, device, from_controller.get("threads"))
     config.stash[RUN] = run
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         config.args = [real_path(arg, settings.invocation_dir) for arg in config.args]

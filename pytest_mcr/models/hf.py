@@ -7,6 +7,7 @@ Run on real classes and processors: Qwen2-Audio and Audio Flamingo 3. Other fami
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -23,11 +24,12 @@ from pytest_mcr.models import hf_files
 from pytest_mcr.models.hf_batches import CPU_TOKENS, BatchLimit
 from pytest_mcr.models.hf_chat import PLAIN, Chat, chat_of
 from pytest_mcr.models.hf_inputs import Inputs
+from pytest_mcr.models.hf_lanes import Lanes, lanes_for
 from pytest_mcr.models.hf_load import Checkpoint, load_checkpoint
+from pytest_mcr.models.hf_remote import code_run
 from pytest_mcr.models.prefix import ENGINE_VERSION
 from pytest_mcr.models.prefix_answers import Answerer
-from pytest_mcr.models.prefix_stages import Stages
-from pytest_mcr.models.prefix_work import Recurring, Work
+from pytest_mcr.models.prefix_work import Recurring, Share, Work
 from pytest_mcr.models.protocol import Audio, Model, Request, Response
 from pytest_mcr.models.spec import Spec
 
@@ -49,6 +51,7 @@ def load(
     dtype: str,
     threads: int | None = None,
     batch_size: int | None = None,
+    trust_remote_code: bool = False,
 ) -> Model:
     """Load a checkpoint as a model.
 
@@ -59,6 +62,7 @@ def load(
         dtype: as for `load_checkpoint`.
         threads: CPU threads; None leaves torch's choice.
         batch_size: prompts in a forward pass; None for the largest that fits.
+        trust_remote_code: as for `load_checkpoint`.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -66,7 +70,13 @@ def load(
     if threads is not None:
         torch.set_num_threads(threads)
     return HfModel(
-        load_checkpoint(folder, device=device, dtype=dtype, attention=spec.options.get("attn")),
+        load_checkpoint(
+            folder,
+            device=device,
+            dtype=dtype,
+            attention=spec.options.get("attn"),
+            trust_remote_code=trust_remote_code,
+        ),
         folder,
         name=spec.text,
         generation=spec.options.get("generation", "greedy"),
@@ -107,13 +117,18 @@ class HfModel:
         self._checkpoint: Checkpoint | None = checkpoint
         self._generation = generation
         self._chat = chat
+        self._code = code_run(checkpoint.model, checkpoint.model.config, checkpoint.processor)
         self._limit = BatchLimit(batch_size)
-        self._stages = Stages(checkpoint.device)
         self._recurring = Recurring()
         self._inputs = Inputs(checkpoint.processor, checkpoint.family, checkpoint.audio_token_id, chat)
         self.sample_rate = self._inputs.sample_rate
-        answerer = Answerer(checkpoint, self._inputs, self._stages, generation)
-        self._answerer: Answerer | None = answerer
+        answerer = Answerer(checkpoint, self._inputs, generation)
+        # A checkpoint's own sampling draws from the one generator of the process: side by side it could not be seeded.
+        count = 1 if generation == "model" else lanes_for(checkpoint.model, checkpoint.device, torch.get_num_threads())
+        if count > 1:
+            torch.set_num_threads(1)
+        self._lanes = Lanes(count, begin=functools.partial(torch.set_num_threads, torch.get_num_threads()))
+        self._answerers = [answerer, *(answerer.beside() for _ in range(count - 1))]
         self.traits: Mapping[str, object] = MappingProxyType(self._describe(checkpoint, answerer))
 
     def fingerprint(self) -> str:
@@ -121,12 +136,12 @@ class HfModel:
         settings = (
             ADAPTER_VERSION, ENGINE_VERSION, self._loaded().way, self.dtype, self.device.partition(":")[0],
             self.traits["attention"], self._generation, *self._chat.settings(),
+            *map(":".join, sorted(self._code.items())),
             torch.__version__, transformers.__version__, tokenizers.__version__,
         )  # fmt: skip
         text = "\n".join([hf_files.digest(self._folder), *map(str, settings)])
         return f"hf/1:{hashlib.sha256(text.encode()).hexdigest()}"
 
-    @torch.inference_mode()
     def respond(self, requests: Sequence[Request]) -> list[Response]:
         """Answer clip by clip, in batches of like length; a clip that the model cannot hear whole gets an error.
 
@@ -137,9 +152,15 @@ class HfModel:
         answerer = self._loaded()
         answers = self._refused(requests)
         work = Work(requests, [place for place in range(len(requests)) if place not in answers])
+
+        def answer(lane: int, batch: Sequence[Share]) -> None:
+            with torch.inference_mode():  # a thread's own state
+                answers.update(self._answerers[lane].answer(requests, batch))
+
         work.run(
-            lambda batch: answers.update(answerer.answer(requests, batch)),
+            answer,
             self._limit,
+            self._lanes,
             shares_batches=self._inputs.shares_batches,
             tokens=CPU_TOKENS if self.device == "cpu" else None,
             apart=self._recurring.note(work.topics) | answerer.kept,
@@ -166,8 +187,13 @@ class HfModel:
         self._inputs.prefetch(audio)
 
     def spent(self) -> dict[str, float]:
-        """Seconds by stage (``features``, ``prefill``, ``suffix``, ``decode``) since this was last called."""
-        return self._stages.take()
+        """Seconds by stage (``features``, ``prefill``, ``suffix``, ``decode``) since this was last called.
+
+        Of several lanes the mean: a lane that had nothing to do was idle.
+        """
+        taken = [answerer.stages.take() for answerer in self._answerers]
+        stages = dict.fromkeys(stage for one in taken for stage in one)
+        return {stage: sum(one.get(stage, 0.0) for one in taken) / len(taken) for stage in stages}
 
     @torch.inference_mode()
     def fit(self, request: Request) -> None:
@@ -181,12 +207,14 @@ class HfModel:
         """
         if self.device.startswith("cuda") and not self._refused([request]):
             self._loaded().fit(request, self._limit)
-            self._stages.take()
+            self.spent()
 
     def close(self) -> None:
         """Free the weights."""
+        self._lanes.close()
         self._inputs.close()
-        self._checkpoint = self._answerer = None
+        self._checkpoint = None
+        self._answerers = []
         gc.collect()
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
@@ -197,9 +225,9 @@ class HfModel:
         return {place: Response(None, None, reason) for place, reason in reasons.items() if reason is not None}
 
     def _loaded(self) -> Answerer:
-        if self._answerer is None:
+        if not self._answerers:
             raise ModelError(f"{self.name} was closed")
-        return self._answerer
+        return self._answerers[0]
 
     def _describe(self, checkpoint: Checkpoint, answerer: Answerer) -> dict[str, object]:
         config = checkpoint.model.config
@@ -211,6 +239,7 @@ class HfModel:
             "encoder": getattr(audio, "model_type", None),
             "parameters": sum(parameter.numel() for parameter in checkpoint.model.parameters()),
             "revision": hf_files.revision_of(self._folder),
+            "remote_code": sorted(self._code) or None,
             "attention": getattr(config, "_attn_implementation", None),
             "window_seconds": self._inputs.window,
             "end_of_turn": checkpoint.processor.tokenizer.convert_ids_to_tokens(checkpoint.turn_end),
@@ -224,10 +253,12 @@ class HfModel:
     def _describe_engine(self, answerer: Answerer) -> dict[str, object]:
         return {
             "continuation": answerer.way,
-            "reason": answerer.reason,
+            "reason": answerer.found.reason,
             "shares_batches": self._inputs.shares_batches,
             "tokenizes_apart": self._inputs.tokenizes_apart,
             "narrows_window": answerer.decoder.network.window is not None,
+            "last_layer": "everywhere" if answerer.decoder.network.tail is None else "where it is read",
+            "lanes": self._lanes.count,
             "head": "chosen places" if answerer.decoder.network.headless else "the model's own",
             "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
             "sdp_kernels": [name for name in KERNELS if getattr(torch.backends.cuda, f"{name}_sdp_enabled")()],

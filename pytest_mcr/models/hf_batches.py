@@ -14,9 +14,10 @@ import torch
 
 START: Final = 32
 """Prompts in a batch until more were tried or fewer had to do."""
-CPU_TOKENS: Final = 1024
-"""Prefix tokens in one forward pass of several clips on a CPU. Measured on one core: clips of 100 to 200 tokens are
-up to a tenth cheaper by the eight, clips of 750 gain nothing by the two, and lose a sixth where one needs padding."""
+CPU_TOKENS: Final = 512
+"""Prefix tokens in one forward pass of several clips on a CPU. Measured on one core: clips of 100 to 200 tokens cost
+the same by the four as by the eight, clips of 750 gain nothing by the two, and lose a sixth where one needs padding.
+By the four, a chunk gives two lanes a batch each."""
 FULL: Final = 2048
 """Prefix tokens from which on a forward pass is busy enough that padding costs more than another pass."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from pytest_mcr.models.hf_ahead import Ahead
 from pytest_mcr.models.hf_chat import PLAIN, Chat
 from pytest_mcr.models.hf_chat_trial import obeyed, written_order
 from pytest_mcr.models.hf_delivery import Tensors
+from pytest_mcr.models.hf_narrow import window_of
 from pytest_mcr.models.hf_processor import Processor, audio_of, joined, without_complaints
 from pytest_mcr.models.hf_prompts import ANY_PROMPT
 from pytest_mcr.models.hf_trials import joins_exactly, prompts_apart, shortest_seconds, window_seconds
@@ -74,10 +76,23 @@ class Inputs:
         self.window = window_seconds(self._processor)
         self.shortest = shortest_seconds(self._processor)
         self.shares_batches = joins_exactly(self._processor, self.window)
+        self._window = window_of(self._processor)
         self._prompts = prompts_apart(self._processor)
         self.tokenizes_apart = self._prompts is not None
         self._twin = self._processor.twin() if self.tokenizes_apart else None
         self._ahead: Ahead[Heard] = Ahead(self._hear_ahead)
+
+    @property
+    def processor(self) -> Any:
+        """The checkpoint's own."""
+        return self._processor.real
+
+    def twin(self) -> Inputs:
+        """The same for another thread, with a processor of its own; what was prefetched serves both."""
+        other = copy.copy(self)
+        other._processor = self._processor.twin()
+        other._prompts = None if self._prompts is None else self._prompts.on(other.processor)
+        return other
 
     def refusal(self, audio: Audio | None) -> str | None:
         """Why this clip cannot be asked about, None when it can.
@@ -174,7 +189,8 @@ class Inputs:
         return self._hear_by(self._twin or self._processor, audio)
 
     def _hear_by(self, processor: Processor, audio: Audio) -> Heard:
-        tensors = processor.tensors([audio], [ANY_PROMPT])
+        window = self._window
+        tensors = processor.tensors([audio], [ANY_PROMPT]) if window is None else window.tensors(processor, audio)
         written = None
         if self._prompts is not None:
             written = self._prompts.written_for(tensors["input_ids"][0].tolist())

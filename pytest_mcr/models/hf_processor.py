@@ -18,6 +18,7 @@ from pytest_mcr.errors import DeliveryError
 from pytest_mcr.models.hf_chat import PLAIN, Chat
 from pytest_mcr.models.hf_complaints import complaints
 from pytest_mcr.models.hf_delivery import Tensors, verify
+from pytest_mcr.models.hf_mistral import encode, speaks_mistral
 from pytest_mcr.models.protocol import Audio
 
 TEXT: Final = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
@@ -42,19 +43,20 @@ class Processor:
         self.family = family
         self.audio_token_id = audio_token_id
         self.chat = chat
-        self.extractor = real.feature_extractor
+        self.extractor: Any = listener(real)
         self.rate = int(self.extractor.sampling_rate)
 
     def twin(self) -> Processor:
         """A copy that another thread may use at the same time: a tokenizer must not be shared by two threads."""
         return Processor(copy.deepcopy(self.real), self.family, self.audio_token_id, self.chat)
 
-    def tensors(self, clips: Sequence[Audio | None], prompts: Sequence[str]) -> Tensors:
+    def tensors(self, clips: Sequence[Audio | None], prompts: Sequence[str], samples: int | None = None) -> Tensors:
         """Tensors of a left-padded batch.
 
         Args:
             clips: the clip of each row; all rows have one, or none has.
             prompts: the text of each row.
+            samples: length that the extractor is asked to pad clips to; None for its own window.
 
         Returns:
             ``input_ids`` and ``attention_mask`` of shape (rows, tokens), and the family's audio tensors.
@@ -63,7 +65,8 @@ class Processor:
             DeliveryError: the audio did not become placeholders and features.
         """
         with without_complaints():
-            found = self._ask([self.chat.turns(clip, prompt) for clip, prompt in zip(clips, prompts, strict=True)])
+            turns = [self.chat.turns(clip, prompt) for clip, prompt in zip(clips, prompts, strict=True)]
+            found = self._ask(turns, {} if samples is None else {"audio_kwargs": {"max_length": samples}})
         given = [clip for clip in clips if clip is not None]
         if given:
             self.verify(found, given)
@@ -80,23 +83,33 @@ class Processor:
         places = (tensors["input_ids"] == self.audio_token_id) & tensors["attention_mask"].bool()
         verify([int(count) for count in places.sum(-1)], tensors, clips, self.extractor, self.family)
 
-    def _ask(self, conversations: list[Any]) -> Tensors:
+    def _ask(self, conversations: list[Any], audio: dict[str, Any]) -> Tensors:
         try:
-            encoded = self.real.apply_chat_template(
-                conversations,
-                add_generation_prompt=True,
-                tokenize=True,
-                return_dict=True,
-                return_tensors="pt",
-                sanitize_control_tokens=True,  # a text that holds <|AUDIO|> is text
-                # Flat padding would reach the feature extractor too and change what some families hear.
-                processor_kwargs={"text_kwargs": {"padding": True, "padding_side": "left"}},
-            )
+            encoded = self._encode(conversations, audio)
         except ValueError as error:
             if "audio" in str(error).lower():
                 raise DeliveryError(f"the processor refused the audio: {' '.join(str(error).split())}") from error
             raise
         return {name: value for name, value in encoded.items() if isinstance(value, torch.Tensor)}
+
+    def _encode(self, conversations: list[Any], audio: dict[str, Any]) -> Any:
+        if speaks_mistral(self.real):
+            return encode(self.real, conversations, self.rate)
+        return self.real.apply_chat_template(
+            conversations,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            sanitize_control_tokens=True,  # a text that holds <|AUDIO|> is text
+            # Flat padding would reach the feature extractor too and change what some families hear.
+            processor_kwargs={"text_kwargs": {"padding": True, "padding_side": "left"}, **audio},
+        )
+
+
+def listener(processor: Any) -> Any:
+    """The part of a processor that makes features of audio, by either of its names; None where there is none."""
+    return getattr(processor, "feature_extractor", None) or getattr(processor, "audio_processor", None)
 
 
 @contextmanager

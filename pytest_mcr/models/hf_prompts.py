@@ -7,12 +7,14 @@ needs. What the processor writes there is taken from its own answer about the cl
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from pytest_mcr.models.hf_chat import PLAIN, Chat
+from pytest_mcr.models.hf_processor import listener
 from pytest_mcr.models.protocol import Audio
 
 ANY_PROMPT: Final = "?"
@@ -38,8 +40,14 @@ class Prompts:
         template = processor.chat_template
         self._template = template.get("default") if isinstance(template, dict) else template
         self._audio_token_id = audio_token_id
-        nothing = Audio(np.zeros(1, np.float32), int(processor.feature_extractor.sampling_rate), "")
+        nothing = Audio(np.zeros(1, np.float32), int(listener(processor).sampling_rate), "")
         [self._frame] = self._bare(nothing, [ANY_PROMPT])
+
+    def on(self, processor: Any) -> Prompts:
+        """The same with the tokenizer of a copy of the processor."""
+        other = copy.copy(self)
+        other._tokenizer = processor.tokenizer
+        return other
 
     def ids(self, audio: Audio | None, prompts: Sequence[str], written: Sequence[int]) -> list[list[int]]:
         """Token ids of each prompt; control tokens in a prompt are text.

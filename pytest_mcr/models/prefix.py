@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import Final, Literal
 
 from pytest_mcr.models.hf_ahead import Key
@@ -16,7 +15,7 @@ from pytest_mcr.models.prefix_stages import Stages
 from pytest_mcr.models.prefix_tree import common_length
 from pytest_mcr.models.prefix_walk import Ask, Told, Walker
 
-ENGINE_VERSION: Final = 1
+ENGINE_VERSION: Final = 2
 """To be raised with every change that can move an answer; part of a model's fingerprint."""
 
 NODES: Final = {"cpu": 512, "cuda": 4096}
@@ -80,13 +79,19 @@ class Engine:
         join: audio tensors of some clips as one batch on the model's device.
         way: ``tree``, or ``rows`` where the model takes no tree mask.
         stages: where the time goes.
+        shelf: where prefixes are kept from one call to the next; None for one of its own.
     """
 
     def __init__(
-        self, decoder: Decoder, join: Callable[[Sequence[Tensors]], Tensors], way: Way, stages: Stages
+        self,
+        decoder: Decoder,
+        join: Callable[[Sequence[Tensors]], Tensors],
+        way: Way,
+        stages: Stages,
+        shelf: Shelf | None = None,
     ) -> None:
         self.way = way
-        self.shelf = Shelf()
+        self.shelf = shelf or Shelf()
         self._decoder = decoder
         self._network = decoder.network
         self._walker = Walker(decoder.network, decoder.stops, decoder.turn_end, stages)
@@ -110,15 +115,16 @@ class Engine:
         starts = [len(ids) for ids in prefix.ids]
         asks = [[ask.after(start) for ask in clip.asks] for clip, start in zip(clips, starts, strict=True)]
         alone = len(clips) == 1
-        told: list[list[Told]] = [[] for _ in clips]
-        packs = self._packs(asks)
+        told: list[dict[int, Told]] = [{} for _ in clips]
+        packs = packed(asks, self._nodes)
         for number, pack in enumerate(packs, start=1):
-            last = number == len(packs) and not alone
-            for line, said in zip(told, self._continue(prefix, pack, last=last), strict=True):
-                line += said
+            chosen = [[line[place] for place in places] for line, places in zip(asks, pack, strict=True)]
+            said = self._continue(prefix, chosen, last=number == len(packs) and not alone)
+            for row, places, words in zip(told, pack, said, strict=True):
+                row.update(zip(places, words, strict=True))
         if alone:
             self.shelf.put(clips[0].key, prefix)
-        return told
+        return [[row[place] for place in range(len(row))] for row in told]
 
     def _continue(self, prefix: Prefix, asks: list[list[Ask]], *, last: bool) -> list[list[Told]]:
         if self.way == "tree":
@@ -137,14 +143,12 @@ class Engine:
             return prefill(self._network, common, audio, room=self._room(clips, common))
 
     def _room(self, clips: Sequence[Clip], common: Sequence[Sequence[int]]) -> int:
-        rows = [sum(_nodes(ask.after(len(ids))) for ask in clip.asks) for clip, ids in zip(clips, common, strict=True)]
-        return min(max(rows), self._nodes // len(clips)) + STEPS
-
-    def _packs(self, asks: Sequence[Sequence[Ask]]) -> list[list[list[Ask]]]:
-        """Prompts that go through the model together, for each clip in order, some in each pack."""
-        most = self._nodes // len(asks)
-        rows = [_packed(line, most) for line in asks]
-        return [[pack or [] for pack in packs] for packs in zip_longest(*rows)]
+        asks = [[ask.after(len(ids)) for ask in clip.asks] for clip, ids in zip(clips, common, strict=True)]
+        return STEPS + max(
+            sum(_nodes(line[place]) for place in places)
+            for pack in packed(asks, self._nodes)
+            for line, places in zip(asks, pack, strict=True)
+        )
 
 
 def _levelled(clips: Sequence[Clip]) -> list[int]:
@@ -159,17 +163,49 @@ def _levelled(clips: Sequence[Clip]) -> list[int]:
     return [least] * len(lengths) if level else lengths
 
 
-def _packed(asks: Sequence[Ask], most: int) -> list[list[Ask]]:
-    """Prompts in packs of at most so many nodes, or of one prompt."""
-    packs: list[list[Ask]] = [[]]
+def packed(asks: Sequence[Sequence[Ask]], nodes: int) -> list[list[list[int]]]:
+    """Which prompts go through the model together.
+
+    Args:
+        asks: of each clip, without the tokens of its prefix.
+        nodes: of a forward pass, about.
+
+    Returns:
+        For each pass and each clip the places of its prompts, each in one pass. A single clip's follow one another, so
+        that those that begin alike stay together; of several clips they are shared out evenly, because every row of a
+        pass is as wide as the widest.
+    """
+    most = nodes // len(asks)
+    sizes = [[_nodes(ask) for ask in line] for line in asks]
+    runs = [_runs(line, most) for line in sizes]
+    if len(asks) == 1:
+        return [[run] for run in runs[0]]
+    passes = max(map(len, runs))
+    shared = [_shared_out(line, passes) for line in sizes]
+    return [[line[number] for line in shared] for number in range(passes)]
+
+
+def _runs(sizes: Sequence[int], most: int) -> list[list[int]]:
+    """Places in runs of at most so many nodes, or of one prompt."""
+    runs: list[list[int]] = [[]]
     nodes = 0
-    for ask in asks:
-        nodes += _nodes(ask)
-        if packs[-1] and nodes > most:
-            packs.append([])
-            nodes = _nodes(ask)
-        packs[-1].append(ask)
-    return packs
+    for place, size in enumerate(sizes):
+        nodes += size
+        if runs[-1] and nodes > most:
+            runs.append([])
+            nodes = size
+        runs[-1].append(place)
+    return runs
+
+
+def _shared_out(sizes: Sequence[int], passes: int) -> list[list[int]]:
+    """Places over passes, the largest first and to the pass with the least; the fullest pass comes first."""
+    loads, places = [0] * passes, [list[int]() for _ in range(passes)]
+    for place in sorted(range(len(sizes)), key=lambda place: (-sizes[place], place)):
+        least = loads.index(min(loads))
+        loads[least] += sizes[place]
+        places[least].append(place)
+    return [places[number] for number in sorted(range(passes), key=lambda number: (-loads[number], number))]
 
 
 def _nodes(ask: Ask) -> int:

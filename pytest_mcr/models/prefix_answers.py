@@ -15,9 +15,10 @@ from pytest_mcr.models.hf_batches import BatchLimit
 from pytest_mcr.models.hf_decode import Decoder
 from pytest_mcr.models.hf_delivery import Tensors
 from pytest_mcr.models.hf_inputs import Inputs
+from pytest_mcr.models.hf_lanes import replica
 from pytest_mcr.models.hf_load import Checkpoint
 from pytest_mcr.models.prefix import Clip, Engine, clip_of
-from pytest_mcr.models.prefix_probe import Probe, probed_network
+from pytest_mcr.models.prefix_probe import Capability, Probe, probed_network
 from pytest_mcr.models.prefix_stages import Stages
 from pytest_mcr.models.prefix_walk import Ask, Told
 from pytest_mcr.models.prefix_work import Share, Topic
@@ -30,34 +31,51 @@ MOST: Final = 256
 
 
 class Answerer:
-    """Answers batches of requests.
+    """Answers batches of requests, in one lane.
 
     Args:
         checkpoint: loaded model and processor.
         inputs: of the same.
-        stages: where the time goes.
         generation: as for `HfModel`.
+        other: of another lane, whose findings about the model and whose kept prefixes are taken over; None to try out
+            what the model can do.
 
     Attributes:
+        stages: where the time goes.
         decoder: the plain path.
+        found: how the model continues prefixes.
         engine: the shared-prefix engine; None for a model that cannot continue from a prefix.
-        reason: why the engine does not use token trees, one line; None where it does.
     """
 
-    def __init__(self, checkpoint: Checkpoint, inputs: Inputs, stages: Stages, generation: str) -> None:
+    decoder: Decoder
+    found: Capability
+    engine: Engine | None
+
+    def __init__(self, checkpoint: Checkpoint, inputs: Inputs, generation: str, other: Answerer | None = None) -> None:
+        self._checkpoint = checkpoint
         self._device = checkpoint.device
         self._dtype = checkpoint.dtype
         self._audio_token = checkpoint.audio_token_id
         self._tokenizer = checkpoint.processor.tokenizer
         self._inputs = inputs
-        self._stages = stages
         self._generation = generation
         self._label_ids = functools.cache(self._tokenize_label)
-        network = probed_network(checkpoint.model, inputs, self._joined)
+        self.stages = Stages(checkpoint.device)
+        model = checkpoint.model
+        network = other.decoder.network.on(model) if other else probed_network(model, inputs, self._joined)
         self.decoder = Decoder(network, checkpoint.stops, checkpoint.turn_end, checkpoint.pad)
-        found = Probe(self.decoder, inputs, self._joined, self._audio_token, self._label_ids).capability()
-        self.engine = None if found.way is None else Engine(self.decoder, self._joined, found.way, stages)
-        self.reason = found.reason
+        self.found = other.found if other else self._probe()
+        shelf = other.engine.shelf if other and other.engine else None
+        self.engine = Engine(self.decoder, self._joined, self.found.way, self.stages, shelf) if self.found.way else None
+
+    def beside(self) -> Answerer:
+        """One for another lane: the same weights, with modules, processor and clock of its own."""
+        inputs = self._inputs.twin()
+        checkpoint = replace(self._checkpoint, model=replica(self._checkpoint.model), processor=inputs.processor)
+        return Answerer(checkpoint, inputs, self._generation, self)
+
+    def _probe(self) -> Capability:
+        return Probe(self.decoder, self._inputs, self._joined, self._audio_token, self._label_ids).capability()
 
     @property
     def way(self) -> str:
@@ -101,13 +119,13 @@ class Answerer:
         if not requests:
             return []
         asks = [self._ask([], request, drafts=False) for request in requests]
-        with self._stages("features"):
+        with self.stages("features"):
             inputs = self._joined([self._inputs.build(requests)])
-        with self._stages("prefill"):
+        with self.stages("prefill"):
             prefilled = self.decoder.prefill(inputs)
-        with self._stages("suffix"):
+        with self.stages("suffix"):
             scores = self.decoder.score(prefilled, [ask.labels for ask in asks])
-        with self._stages("decode"):
+        with self.stages("decode"):
             words = self.decoder.greedy(prefilled, [ask.limit for ask in asks])
         return self._responses(requests, list(map(Told, words, scores)))
 
@@ -150,7 +168,7 @@ class Answerer:
     def _clip(self, requests: Sequence[Request], topic: Topic) -> Clip | None:
         """The prompts of a clip as tokens, all that the call has; None where there is no engine to use them."""
         if self.engine is not None and topic.clip is None:
-            with self._stages("features"):
+            with self.stages("features"):
                 asked = [requests[place] for place in topic.places]
                 encoded = self._inputs.encode(topic.audio, [request.prompt for request in asked])
             drafts = self.engine.way == "tree"
@@ -175,7 +193,7 @@ class Answerer:
         return ids
 
     def _responses(self, requests: Sequence[Request], told: Sequence[Told]) -> list[Response]:
-        with self._stages("decode"):
+        with self.stages("decode"):
             words = [one.words for one in told]
             if self._generation == "model":
                 words = [self._generate(request) for request in requests]

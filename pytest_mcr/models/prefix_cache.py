@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ def prefill(network: Network, ids: list[list[int]], audio: Tensors, room: int) -
 
 
 class Shelf:
-    """The prefixes of the last clips, one clip each.
+    """The prefixes of the last clips, one clip each; several lanes may use it.
 
     Args:
         size: how many.
@@ -157,6 +158,7 @@ class Shelf:
     def __init__(self, size: int = KEPT) -> None:
         self._size = size
         self._kept: OrderedDict[Key, Prefix] = OrderedDict()
+        self._guard = threading.Lock()
 
     def keys(self) -> set[Key]:
         """Clips whose prefix is kept."""
@@ -173,7 +175,8 @@ class Shelf:
         Returns:
             A prefix of those tokens, which may be shorter than they are; None when none is kept that will do.
         """
-        prefix = self._kept.pop(key, None)
+        with self._guard:
+            prefix = self._kept.pop(key, None)
         if prefix is None:
             return None
         held = len(prefix.ids[0])
@@ -185,10 +188,11 @@ class Shelf:
 
     def put(self, key: Key, prefix: Prefix) -> None:
         """Keep a prefix, and let go of the one that was longest not used."""
-        self._kept[key] = prefix
-        self._kept.move_to_end(key)
-        while len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+        with self._guard:
+            self._kept[key] = prefix
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
 
     def clear(self) -> None:
         """Let go of all."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
 
 from pytest_mcr.models.hf_delivery import Tensors
+from pytest_mcr.models.prefix_tail import Places, Tail
 from pytest_mcr.models.prefix_window import Window
 
 SLICE: Final = 1 << 24
@@ -42,11 +43,13 @@ class Network:
         model: the part that speaks (an Omni checkpoint's thinker).
         headless: its logits are its output embeddings applied to its base's hidden states (see `is_headless`).
         narrows: its audio tower may be given a shorter window (see `prefix_window.narrows`).
+        leaves_out: of its last layer only what is read need be run (see `prefix_tail.leaves_out`).
     """
 
-    def __init__(self, model: Any, *, headless: bool = False, narrows: bool = False) -> None:
+    def __init__(self, model: Any, *, headless: bool = False, narrows: bool = False, leaves_out: bool = False) -> None:
         self.model = model
         self.headless = headless
+        self.tail = Tail(model) if headless and leaves_out else None
         self.window = Window(model) if narrows else None
         self.dtype: torch.dtype = model.dtype
         self.device: torch.device = model.device
@@ -54,6 +57,10 @@ class Network:
         keep = inspect.signature(model.forward).parameters.get("logits_to_keep")
         self._keeps = keep is not None
         self._keeps_chosen = keep is not None and "Tensor" in str(keep.annotation)
+
+    def on(self, model: Any) -> Network:
+        """The same findings for a replica of the model."""
+        return Network(model, headless=self.headless, narrows=self.window is not None, leaves_out=self.tail is not None)
 
     def positions(self, flat: torch.Tensor) -> torch.Tensor:
         """Position ids as the model wants them, from shape (rows, tokens): text and audio advance all axes alike."""
@@ -74,7 +81,8 @@ class Network:
         """Run for the cache's sake only."""
         with nullcontext(inputs) if self.window is None else self.window.narrowed(inputs) as given:
             if self.headless:
-                self.model.base_model(past_key_values=cache, use_cache=True, **given)
+                with self._read_at(None):
+                    self.model.base_model(past_key_values=cache, use_cache=True, **given)
             else:
                 self.logits(last=True, past_key_values=cache, use_cache=True, **given)
 
@@ -92,12 +100,16 @@ class Network:
         """
         row, column = (torch.tensor(places, device=self.device) for places in (rows, columns))
         if self.headless:
-            states = self.model.base_model(**inputs).last_hidden_state[row, column]
+            with self._read_at((row, column)):
+                states = self.model.base_model(**inputs).last_hidden_state[row, column]
             return self._digest(states, wanted)
         if self._keeps_chosen:
             kept, column = torch.unique(column, return_inverse=True)
             inputs["logits_to_keep"] = kept
         return self._digest(self.model(**inputs).logits[row, column], wanted)
+
+    def _read_at(self, places: Places | None) -> AbstractContextManager[None]:
+        return nullcontext() if self.tail is None else self.tail.read_at(places)
 
     def _digest(self, states: torch.Tensor, wanted: Sequence[Sequence[int]]) -> Read:
         """From hidden states or logits of shape (places, ...) to what is wanted, in slices."""

@@ -22,6 +22,7 @@ from pytest_mcr.models.prefix import Engine, Way, clip_of
 from pytest_mcr.models.prefix_cache import new_cache, sees_all
 from pytest_mcr.models.prefix_network import Network, is_headless
 from pytest_mcr.models.prefix_stages import Stages
+from pytest_mcr.models.prefix_tail import leaves_out
 from pytest_mcr.models.prefix_walk import Ask, Told
 from pytest_mcr.models.prefix_window import narrows
 from pytest_mcr.models.protocol import Audio, Request
@@ -74,6 +75,7 @@ def probed_network(model: Any, inputs: Inputs, join: Callable[[Sequence[Tensors]
         model,
         headless=_tried(lambda: is_headless(model, prompts[0])),
         narrows=_tried(lambda: narrows(model, prompts)),
+        leaves_out=_tried(lambda: leaves_out(model, prompts[0], lambda: new_cache(Network(model), 0))),
     )
 
 

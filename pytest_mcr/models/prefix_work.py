@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from pytest_mcr.models.hf_ahead import Key, key_of
 from pytest_mcr.models.hf_batches import Batch, BatchLimit, Group, out_of_memory, plan_batches
+from pytest_mcr.models.hf_lanes import Lanes
 from pytest_mcr.models.prefix import Clip
 from pytest_mcr.models.protocol import Audio, Request
 
@@ -45,6 +47,8 @@ class Topic:
 
 Share = tuple[Topic, list[int]]
 """A topic and the numbers of some of its prompts."""
+Answer = Callable[[int, Sequence[Share]], None]
+"""Answers a batch in the lane of that number."""
 
 
 class Work:
@@ -67,8 +71,9 @@ class Work:
 
     def run(
         self,
-        answer: Callable[[Sequence[Share]], None],
+        answer: Answer,
         limit: BatchLimit,
+        lanes: Lanes,
         *,
         shares_batches: bool,
         tokens: int | None,
@@ -80,6 +85,7 @@ class Work:
         Args:
             answer: answers a batch.
             limit: prompts in a batch.
+            lanes: where batches run side by side. Which batches there are does not depend on them.
             shares_batches: whether different clips may be in one batch.
             tokens: as for `plan_batches`.
             apart: clips that go alone, because their prefix is kept or will be.
@@ -96,23 +102,15 @@ class Work:
                 tokens=tokens,
             )
             shares = [self._shares(part) for batch in planned for part in _split(batch, self.topics, apart)]
-            for batch in shares:
-                if not self._answered(batch, answer, limit):
-                    forget()
-                    break
-
-    def _answered(self, batch: list[Share], answer: Callable[[Sequence[Share]], None], limit: BatchLimit) -> bool:
-        try:
-            answer(batch)
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error) or not limit.halve(sum(len(numbers) for _, numbers in batch)):
-                raise
-            return False
-        for topic, numbers in batch:
-            topic.open = [number for number in topic.open if number not in numbers]
-            if not topic.open:
-                topic.clip = None
-        return True
+            failed: list[tuple[int, BaseException]] = []
+            lanes.run([partial(_answered, answer, job, failed) for job in _chained(shares)])
+            if failed:
+                size, error = max(failed, key=lambda one: one[0])
+                if not limit.halve(size):
+                    raise error
+                del error
+                failed.clear()  # the frames of the errors would keep the tensors alive
+                forget()
 
     def _group(self, topic: Topic) -> Group:
         seconds = 0.0 if topic.audio is None else len(topic.audio.samples) / topic.audio.rate
@@ -131,6 +129,36 @@ class Work:
             (self.topics[part.group], [self.topics[part.group].open[prompt] for prompt in part.prompts])
             for part in batch
         ]  # fmt: skip
+
+
+def _answered(answer: Answer, job: Sequence[list[Share]], failed: list[tuple[int, BaseException]], lane: int) -> None:
+    """Answer the batches of a job, until memory runs out here or in another lane: then all is planned anew."""
+    for batch in job:
+        if failed:
+            return
+        try:
+            answer(lane, batch)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            failed.append((sum(len(numbers) for _, numbers in batch), error))
+            return
+        for topic, numbers in batch:
+            topic.open = [number for number in topic.open if number not in numbers]
+            if not topic.open:
+                topic.clip = None
+
+
+def _chained(batches: Sequence[list[Share]]) -> list[list[list[Share]]]:
+    """Batches that must follow one another in one lane, because they continue from the same clip's prefix."""
+    jobs: list[list[list[Share]]] = []
+    for batch in batches:
+        before = jobs[-1][-1] if jobs else []
+        if len(batch) == len(before) == 1 and batch[0][0] is before[0][0]:
+            jobs[-1].append(batch)
+        else:
+            jobs.append([batch])
+    return jobs
 
 
 def _split(batch: Batch, topics: Sequence[Topic], apart: Container[Key]) -> list[Batch]:

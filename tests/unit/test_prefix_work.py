@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_mcr.models.hf_ahead import Key
 from pytest_mcr.models.hf_batches import BatchLimit
+from pytest_mcr.models.hf_lanes import Lanes
 from pytest_mcr.models.prefix_work import NO_AUDIO, REMEMBERED, Recurring, Share, Topic, Work
 from pytest_mcr.models.protocol import Audio, Request
 
@@ -30,12 +31,14 @@ def requests_of(asked: Sequence[tuple[int, int]]) -> list[Request]:
 class Machine:
     """Answers what fits into its memory."""
 
-    def __init__(self, fits: int) -> None:
+    def __init__(self, fits: int, lanes: int = 1) -> None:
         self.fits = fits
+        self.lanes = lanes
         self.batches: list[list[tuple[Key, list[int]]]] = []
         self.forgot = 0
 
-    def answer(self, batch: Sequence[Share]) -> None:
+    def answer(self, lane: int, batch: Sequence[Share]) -> None:
+        assert lane < self.lanes
         if sum(len(numbers) for _, numbers in batch) > self.fits:
             raise torch.OutOfMemoryError("CUDA out of memory")
         self.batches.append([(topic.key, [topic.places[number] for number in numbers]) for topic, numbers in batch])
@@ -45,18 +48,20 @@ class Machine:
 
 
 def run(work: Work, machine: Machine, limit: BatchLimit, *, shares: bool = True, apart: Sequence[Key] = ()) -> None:
+    lanes = Lanes(machine.lanes)
     work.run(
-        machine.answer, limit, shares_batches=shares, tokens=1000, apart=set(apart), forget=machine.forget
+        machine.answer, limit, lanes, shares_batches=shares, tokens=1000, apart=set(apart), forget=machine.forget
     )  # fmt: skip
+    lanes.close()
 
 
-@given(ASKED, st.integers(1, 9), st.integers(1, 9), st.booleans(), st.sets(st.integers(0, 4)))
+@given(ASKED, st.integers(1, 9), st.integers(1, 9), st.booleans(), st.sets(st.integers(0, 4)), st.integers(1, 3))
 def test_every_prompt_is_answered_once_whatever_fits(
-    asked: list[tuple[int, int]], size: int, fits: int, shares: bool, apart: set[int]
+    asked: list[tuple[int, int]], size: int, fits: int, shares: bool, apart: set[int], lanes: int
 ) -> None:
     requests = requests_of(asked)
     places = [place for place in range(len(asked)) if place % 5 != 4]  # others were refused
-    machine, limit = Machine(fits), BatchLimit(size)
+    machine, limit = Machine(fits, lanes), BatchLimit(size)
     keys = [Topic(CLIPS[which]).key for which in apart]
     run(Work(requests, places), machine, limit, shares=shares, apart=keys)
     answered = [place for batch in machine.batches for _, some in batch for place in some]
@@ -82,13 +87,42 @@ def test_what_a_clip_had_encoded_is_let_go_when_it_is_done() -> None:
     work = Work(requests_of([(1, 5), (1, 6), (2, 7)]), range(3))
     held = object()
 
-    def answer(batch: Sequence[Share]) -> None:
+    def answer(lane: int, batch: Sequence[Share]) -> None:
         for topic, _ in batch:
             topic.clip = held  # type: ignore[assignment]
 
-    work.run(answer, BatchLimit(1), shares_batches=True, tokens=None, apart=(), forget=lambda: None)
+    work.run(answer, BatchLimit(1), Lanes(1), shares_batches=True, tokens=None, apart=(), forget=lambda: None)
     assert [topic.clip for topic in work.topics] == [None, None]
     assert [topic.open for topic in work.topics] == [[], []]
+
+
+def test_the_batches_of_one_clip_follow_one_another_in_one_lane() -> None:
+    ran: list[tuple[int, Key, list[int]]] = []
+
+    def answer(lane: int, batch: Sequence[Share]) -> None:
+        [(topic, numbers)] = batch
+        ran.append((lane, topic.key, numbers))
+
+    requests = requests_of([(1, length) for length in range(9)] + [(2, length) for length in range(9)])
+    lanes = Lanes(3)
+    Work(requests, range(18)).run(
+        answer, BatchLimit(4), lanes, shares_batches=True, tokens=None, apart=(), forget=lambda: None
+    )
+    lanes.close()
+    for which in (1, 2):
+        mine = [(lane, len(some)) for lane, key, some in ran if key == Topic(CLIPS[which]).key]
+        assert len({lane for lane, _ in mine}) == 1
+        assert [size for _, size in mine] == [4, 4, 1]
+
+
+def test_which_batches_there_are_does_not_depend_on_the_lanes() -> None:
+    requests = requests_of([(number % 5, 7 * number % 50) for number in range(40)])
+    found = []
+    for lanes in (1, 3):
+        machine = Machine(99, lanes)
+        run(Work(requests, range(40)), machine, BatchLimit(6))
+        found.append(sorted(machine.batches, key=repr))
+    assert found[0] == found[1]
 
 
 def test_clips_are_told_apart_by_what_is_played_not_by_their_file() -> None:

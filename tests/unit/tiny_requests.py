@@ -14,6 +14,7 @@ import torch
 
 from pytest_mcr.models.hf import HfModel
 from pytest_mcr.models.hf_decode import Decoder
+from pytest_mcr.models.hf_processor import TEXT
 from pytest_mcr.models.prefix import Engine
 from pytest_mcr.models.protocol import Audio, Request, Response
 from pytest_mcr.models.resolve import load
@@ -23,9 +24,9 @@ LABELS = ("yes", "no", "maybe so")
 TOLERANCE = 1e-4  # nats, float32
 
 
-def loaded(folder: Path, options: str = "", **chosen: Any) -> HfModel:
+def loaded(folder: Path, options: str = "", *, threads: int = 1, **chosen: Any) -> HfModel:
     spec = parse_spec(f"{folder}{options}", invocation_dir=folder)
-    model = load(spec, invocation_dir=folder, device="cpu", threads=1, **chosen)
+    model = load(spec, invocation_dir=folder, device="cpu", threads=threads, **chosen)
     assert isinstance(model, HfModel)
     return model
 
@@ -153,11 +154,16 @@ def brute_force(model: HfModel, request: Request) -> dict[str, float]:
     inputs = model._inputs.build([request])
     prompt = inputs.pop("input_ids")
     del inputs["attention_mask"]
+    kinds: dict[str, torch.Tensor] = {name: inputs.pop(name) for name in TEXT if name in inputs}
     found = {}
     for label in request.candidates:
-        tail = [*tokenizer(label, add_special_tokens=False)["input_ids"], tokenizer.convert_tokens_to_ids("<|im_end|>")]
+        tail = [*tokenizer(label, add_special_tokens=False)["input_ids"], checkpoint.turn_end]
         ids = torch.cat([prompt, torch.tensor([tail])], 1)
-        logits = checkpoint.model(input_ids=ids, attention_mask=torch.ones_like(ids), **inputs).logits[0].float()
+        longer: dict[str, torch.Tensor] = {
+            name: torch.nn.functional.pad(kind, (0, len(tail))) for name, kind in kinds.items()
+        }
+        given: dict[str, Any] = {**inputs, **longer, "attention_mask": torch.ones_like(ids)}
+        logits = checkpoint.model(input_ids=ids, **given).logits[0].float()
         chances = logits.log_softmax(-1)[prompt.shape[1] - 1 :]
         found[label] = sum(float(chances[place, token]) for place, token in enumerate(tail))
     return found

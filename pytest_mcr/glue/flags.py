@@ -21,6 +21,7 @@ from pytest_mcr.glue.values import (
     one_of,
     shorthand,
     suites,
+    switch,
 )
 
 DEFAULT_CACHE = Path(".mcr/cache")
@@ -36,6 +37,7 @@ class Option:
         parse: text to value; raises `ValueError` saying what is expected.
         default: shown in ``--help`` by the help text itself.
         repeat: may be given several times; the ini twin is then a list of lines.
+        alone: the flag takes no value; the ini twin is yes or no.
     """
 
     flag: str
@@ -44,6 +46,7 @@ class Option:
     parse: Callable[[str], Any]
     default: Any = None
     repeat: bool = False
+    alone: bool = False
 
     @property
     def dest(self) -> str:
@@ -177,6 +180,15 @@ OPTIONS = (
         "auto (default: bfloat16 on a GPU, float32 on a CPU), float32, bfloat16 or float16",
         one_of("auto", "float32", "bfloat16", "float16"),
         "auto",
+    ),
+    Option(
+        "--mcr-trust-remote-code",
+        "",
+        "run the Python code that a checkpoint brings along, with all your rights (default: no); without it a family "
+        "that transformers does not know is refused, and its files of code are named",
+        switch,
+        False,
+        alone=True,
     ),
     Option(
         "--mcr-cache",

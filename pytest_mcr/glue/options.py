@@ -20,14 +20,17 @@ def add_options(parser: pytest.Parser) -> None:
     """Declare all flags and their ini twins; no I/O, no clock."""
     group = parser.getgroup("mcr", "audio-language models: audio-text conflict (pytest-mcr)")
     for option in OPTIONS:
-        group.addoption(
-            option.flag,
-            dest=option.dest,
-            metavar=option.metavar,
-            action="append" if option.repeat else "store",
-            default=None,
-            help=option.help,
-        )
+        if option.alone:
+            group.addoption(option.flag, dest=option.dest, action="store_true", default=None, help=option.help)
+        else:
+            group.addoption(
+                option.flag,
+                dest=option.dest,
+                metavar=option.metavar,
+                action="append" if option.repeat else "store",
+                default=None,
+                help=option.help,
+            )
         kind: Literal["linelist", "string"] = "linelist" if option.repeat else "string"
         parser.addini(option.dest, option.help, type=kind, default=None)
 

@@ -80,6 +80,15 @@ def automatic(low: int) -> Callable[[str], int | None]:
     return parse
 
 
+def switch(text: str) -> bool:
+    """Accept yes or no, as an ini file may write it; a flag without a value is a yes."""
+    if text.casefold() in ("yes", "true", "on", "1"):
+        return True
+    if text.casefold() in ("no", "false", "off", "0"):
+        return False
+    raise ValueError("yes or no")
+
+
 def megabytes(text: str) -> int:
     """Accept a size in MB; the value is in bytes."""
     return integer(1)(text) * 1_000_000

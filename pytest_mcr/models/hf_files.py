@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pytest_mcr.errors import ModelError
 from pytest_mcr.models.choices import Choice
+from pytest_mcr.models.hf_remote import require_trust
 
 OPTIONS: Final[Mapping[str, Choice]] = MappingProxyType(
     {
@@ -40,6 +41,8 @@ OPTIONS: Final[Mapping[str, Choice]] = MappingProxyType(
 
 WANTED: Final = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.tiktoken")
 """What is fetched from a repository: no code, no pickles."""
+CODE: Final = ("*.py",)
+"""What is fetched besides where its own code is trusted."""
 
 REFUSED: Final = {
     "voxtral": "its processor takes base64 audio through mistral-common only",
@@ -52,6 +55,7 @@ REFUSED: Final = {
 }
 """Families (``config.model_type``) that the generic path would measure wrongly, and why."""
 
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BLOB: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -66,8 +70,13 @@ def require_libraries() -> None:
         raise ModelError(f"{' and '.join(missing)} not installed; type: pip install 'pytest-mcr[hf]'")
 
 
-def locate(repo: str, revision: str | None) -> Path:
+def locate(repo: str, revision: str | None, *, code: bool = False) -> Path:
     """The local snapshot of a hub repository, downloaded where a network is there.
+
+    Args:
+        repo: owner and name.
+        revision: branch, tag or commit; None for the default branch. The snapshot is of the commit that it stands for.
+        code: fetch the repository's own Python code as well.
 
     Raises:
         ModelError: no such repository or revision, no access, or neither a network nor a complete copy in the cache.
@@ -77,7 +86,7 @@ def locate(repo: str, revision: str | None) -> Path:
 
     name = f"hf:{repo}" + (f"@{revision}" if revision else "")
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(WANTED)))
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=[*WANTED, *(CODE if code else ())]))
     except errors.GatedRepoError:
         raise ModelError(
             f"{name}: access must be granted first; accept its terms on the hub, then: hf auth login"
@@ -95,15 +104,19 @@ def locate(repo: str, revision: str | None) -> Path:
         ) from None
 
 
-def inspect(folder: Path) -> dict[str, Any]:
+def inspect(folder: Path, *, trust_remote_code: bool = False) -> dict[str, Any]:
     """Look at a checkpoint without loading it.
+
+    Args:
+        folder: of the checkpoint.
+        trust_remote_code: its own Python code may run.
 
     Returns:
         Its ``config.json``.
 
     Raises:
-        ModelError: no folder, no readable config, a family this version does not serve, or weights that are absent or
-            pickled.
+        ModelError: no folder, no readable config, a family this version does not serve or that only the checkpoint's
+            own code could load, or weights that are absent or pickled.
     """
     if not folder.is_dir():
         raise ModelError(f"no such folder: {folder}; expected a transformers checkpoint with config.json")
@@ -119,6 +132,8 @@ def inspect(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path} has no model_type; expected a transformers checkpoint")
     if family in REFUSED:
         raise ModelError(f"{folder}: family {family} is not served by this version: {REFUSED[family]}")
+    if not trust_remote_code:
+        require_trust(folder, family)
     if not any(folder.glob("*.safetensors")):
         pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
         found = f"only pickled weights ({pickled[0]}), which can run code" if pickled else "no weights"
@@ -128,8 +143,14 @@ def inspect(folder: Path) -> dict[str, Any]:
 
 
 def revision_of(folder: Path) -> str | None:
-    """The commit of a hub snapshot, None for any other folder."""
-    return folder.name if folder.parent.name == "snapshots" else None
+    """The commit that a checkpoint is of: of a hub snapshot, or where its config says so; else None."""
+    if folder.parent.name == "snapshots":
+        return folder.name
+    try:
+        commit = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_commit_hash")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return commit if isinstance(commit, str) and _COMMIT.fullmatch(commit) else None
 
 
 def digest(folder: Path) -> str:

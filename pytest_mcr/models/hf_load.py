@@ -16,8 +16,11 @@ from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from pytest_mcr.errors import ModelError
+from pytest_mcr.models.hf_remote import own_model_class, refusal
 
 DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+UNLOADABLE: Final = (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError, SafetensorError)
+"""What transformers raises about a checkpoint that it cannot load."""
 _MARK: Final = "MCRANSWER"
 
 
@@ -45,27 +48,34 @@ class Checkpoint:
     pad: int
 
 
-def load_checkpoint(folder: Path, *, device: str, dtype: str, attention: str | None) -> Checkpoint:
-    """Load a checkpoint, safetensors only and without its code.
+def load_checkpoint(
+    folder: Path, *, device: str, dtype: str, attention: str | None, trust_remote_code: bool = False
+) -> Checkpoint:
+    """Load a checkpoint, safetensors only and, unless told otherwise, without its code.
 
     Args:
         folder: already inspected.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         dtype: ``auto`` is bfloat16 on CUDA and float32 on a CPU.
         attention: ``attn_implementation``; None for transformers' choice.
+        trust_remote_code: Python code that the checkpoint brings along may run.
 
     Raises:
         ModelError: it cannot be loaded, or has no audio input.
     """
     where = choose_device(device)
     number = DTYPES[dtype] if dtype != "auto" else torch.bfloat16 if where.type == "cuda" else torch.float32
+    unloadable = Exception if trust_remote_code else UNLOADABLE  # a checkpoint's own code may raise anything
     try:
         with _quiet():
-            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
-            auto = _auto_class(config)  # before the processor: "no such family" says more than "no such file"
-            processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+            # Before the processor: "no such family" says more than "no such file".
+            auto = _auto_class(config, folder, trust_remote_code=trust_remote_code)
+            processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
             model = _load_model(auto, folder, config, number, attention)
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+    except unloadable as error:
+        if not trust_remote_code and "trust_remote_code" in str(error):
+            raise refusal(folder, "transformers has no class of its own for a part of it") from error
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{folder}: transformers {transformers.__version__} cannot load it: {reason}") from error
     if not hasattr(processor, "feature_extractor") or not hasattr(processor, "apply_chat_template"):
@@ -134,7 +144,10 @@ def end_of_turn(processor: Any) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def _auto_class(config: Any) -> Any:
+def _auto_class(config: Any, folder: Path, *, trust_remote_code: bool) -> Any:
+    own = own_model_class(config, folder) if trust_remote_code else None
+    if own is not None:
+        return own
     # Audio Flamingo 3 and Music Flamingo are mapped as sequence-to-sequence models only.
     for auto in (transformers.AutoModelForMultimodalLM, transformers.AutoModelForSeq2SeqLM):
         if type(config) in auto._model_mapping:

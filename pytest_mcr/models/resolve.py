@@ -39,12 +39,13 @@ def kind(spec: Spec) -> str:
     return KINDS[spec.scheme]
 
 
-def check(spec: Spec, invocation_dir: Path) -> None:
+def check(spec: Spec, invocation_dir: Path, *, trust_remote_code: bool = False) -> None:
     """Find what can be wrong before a worker does any work; a hub model is downloaded here, once.
 
     Args:
         spec: from `parse_spec`.
         invocation_dir: where files are looked for and modules are importable from.
+        trust_remote_code: a checkpoint's own Python code may run (``--mcr-trust-remote-code``).
 
     Raises:
         ModelError: one line that names the culprit and what to type instead.
@@ -52,7 +53,7 @@ def check(spec: Spec, invocation_dir: Path) -> None:
     if spec.scheme in _HF:
         check_options(spec, hf_files.OPTIONS)
         hf_files.require_libraries()
-        hf_files.inspect(_folder(spec))
+        hf_files.inspect(_folder(spec, code=trust_remote_code), trust_remote_code=trust_remote_code)
     elif spec.scheme == "oracle":
         oracle.check(spec.rest, spec.options)
     elif spec.scheme == "exec":
@@ -78,6 +79,7 @@ def load(
     dtype: str = "auto",
     threads: int | None = None,
     batch_size: int | None = None,
+    trust_remote_code: bool = False,
 ) -> Model:
     """Load a model.
 
@@ -88,12 +90,13 @@ def load(
         dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``; the spec's own ``?dtype=`` is the more specific.
         threads: CPU threads of a local model; None leaves torch's choice.
         batch_size: prompts a forward pass of a local model; None for the largest that fits.
+        trust_remote_code: as for `check`.
 
     Raises:
         ModelError: it cannot be loaded.
     """
     if spec.scheme in _HF:
-        check(spec, invocation_dir)
+        check(spec, invocation_dir, trust_remote_code=trust_remote_code)
         # Waiting threads must sleep, not spin: where another process wants the same cores (a second worker, a shared
         # CI machine) spinning makes two threads eight times slower than one. It counts only before torch is imported.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -101,7 +104,15 @@ def load(
         from pytest_mcr.models import hf
 
         dtype = spec.options.get("dtype", dtype)
-        return hf.load(spec, _folder(spec), device=device, dtype=dtype, threads=threads, batch_size=batch_size)
+        return hf.load(
+            spec,
+            _folder(spec, code=trust_remote_code),
+            device=device,
+            dtype=dtype,
+            threads=threads,
+            batch_size=batch_size,
+            trust_remote_code=trust_remote_code,
+        )
     if spec.scheme == "oracle":
         return oracle.Oracle(spec.rest, spec.options)
     if spec.scheme == "exec":
@@ -136,9 +147,9 @@ def code_digest(spec: Spec) -> str:
         return ""
 
 
-def _folder(spec: Spec) -> Path:
+def _folder(spec: Spec, *, code: bool) -> Path:
     if spec.scheme == "hf":
-        return hf_files.locate(*split_revision(spec.rest))
+        return hf_files.locate(*split_revision(spec.rest), code=code)
     if spec.scheme == "folder":
         return Path(spec.rest)
     try:

@@ -16,6 +16,7 @@ RERUN_OPTIONS: Final = (
     ("max_new_tokens", "--mcr-max-new-tokens", None),
     ("device", "--mcr-device", "auto"),
     ("dtype", "--mcr-dtype", "auto"),
+    ("trust_remote_code", "--mcr-trust-remote-code", False),
 )
 """Settings that change an answer: key, flag, default."""
 
@@ -30,7 +31,7 @@ def rerun_command(record: RunRecord) -> list[str] | None:
         words += ["--mcr-data", quoted(str(settings["data"]))]
     for key, flag, default in RERUN_OPTIONS:
         if settings.get(key) not in (None, default):
-            words += [flag, quoted(str(settings[key]))]
+            words += [flag] if settings[key] is True else [flag, quoted(str(settings[key]))]
     chosen = " or ".join(example.sample.id for example in record.examples)
     return [*words, "--mcr-profile", "report", "-k", quoted(chosen)]
 

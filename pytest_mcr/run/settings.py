@@ -18,6 +18,7 @@ class Settings:
         cache_size: bytes that it may take on disk.
         batch_size: prompts a forward pass, None for the largest that fits.
         time_limit: seconds after which the run ends as partial, None for no limit.
+        trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
 
@@ -46,6 +47,7 @@ class Settings:
     batch_size: int | None
     time_limit: float | None
     out: Path | None
+    trust_remote_code: bool = False
 
     def to_json(self) -> dict[str, object]:
         """The settings as builtins, for ``results.json``."""

@@ -163,6 +163,7 @@ class Subject:
                 dtype=self.settings.dtype,
                 threads=self.threads,
                 batch_size=self.settings.batch_size,
+                trust_remote_code=self.settings.trust_remote_code,
             )
         except ModelError as error:
             raise StopRunError(str(error), USAGE_EXIT) from error

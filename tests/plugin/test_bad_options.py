@@ -88,3 +88,18 @@ def test_a_model_that_cannot_be_made_stops_at_once(
     assert ran.results["verdict"] == "invalid"
     assert len(ran.results["reasons"]) == 1
     assert ran.results["counts"]["cases"] == 0
+
+
+@pytest.mark.parametrize("text", ["maybe", "2"])
+def test_a_switch_in_an_ini_file_is_yes_or_no(mcr: Runner, data: Path, pytester: pytest.Pytester, text: str) -> None:
+    pytester.makeini(f"[pytest]\nmcr_trust_remote_code = {text}\n")
+    mcr("oracle:listener", data).refused("ini key mcr_trust_remote_code", repr(text), "expected yes or no")
+
+
+def test_a_switch_takes_no_value_and_wins_over_the_ini_file(mcr: Runner, data: Path, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmcr_trust_remote_code = no\n")
+    few = ("--mcr-limit", "1", "--mcr-profile", "report")
+    assert mcr("oracle:listener", data, *few).results["settings"]["trust_remote_code"] is False
+    for mode in ((), ("-n2",)):
+        ran = mcr("oracle:listener", data, *few, "--mcr-trust-remote-code", *mode)
+        assert ran.results["settings"]["trust_remote_code"] is True

@@ -12,6 +12,8 @@ from pytest_mcr.models.protocol import Audio
 
 FEATURES: Final = ("input_features", "input_values", "audio_input_features")
 MASKS: Final = ("feature_attention_mask", "input_features_mask")
+SAMPLE_MASKS: Final = ("padding_mask", "input_values_mask", "chunk_sample_lengths")
+"""Tensors whose sum is the number of samples that were taken."""
 COUNTED: Final = frozenset({"qwen2_audio"})
 """Families whose number of audio tokens is known to be `tokens_of_frames`, and is therefore checked."""
 
@@ -38,6 +40,9 @@ def verify(counts: Sequence[int], tensors: Tensors, clips: Sequence[Audio], extr
         )
     if not any(name in tensors for name in FEATURES):
         raise DeliveryError(f"the processor gave no audio features, only {', '.join(sorted(tensors))}")
+    taken = next((tensors[name] for name in SAMPLE_MASKS if name in tensors), None)
+    if taken is not None:
+        _require_whole(int(taken.sum()), sum(len(clip.samples) for clip in clips), clips[0].rate)
     mask = next((tensors[name] for name in MASKS if name in tensors), None)
     if mask is None or mask.dim() != 2:
         return
@@ -57,11 +62,12 @@ def _verify_length(frames: list[int], clips: Sequence[Audio], hop: int) -> None:
     heard, given = (frames, samples) if len(frames) == len(clips) else ([sum(frames)], [sum(samples)])
     slack = 2 * hop * max(1, len(frames))  # the last frame of a window is dropped by the extractor
     for count, length in zip(heard, given, strict=True):
-        if count * hop < length - slack:
-            rate = clips[0].rate
-            raise DeliveryError(
-                f"the features cover {count * hop / rate:.2f} s of {length / rate:.2f} s: audio was cut"
-            )
+        _require_whole(count * hop, length, clips[0].rate, slack)
+
+
+def _require_whole(covered: int, length: int, rate: int, slack: int = 0) -> None:
+    if covered < length - slack:
+        raise DeliveryError(f"the features cover {covered / rate:.2f} s of {length / rate:.2f} s: audio was cut")
 
 
 def tokens_of_frames(frames: int) -> int:

@@ -45,12 +45,8 @@ CODE: Final = ("*.py",)
 """What is fetched besides where its own code is trusted."""
 
 REFUSED: Final = {
-    "voxtral": "its processor takes base64 audio through mistral-common only",
     "voxtral_realtime": "it transcribes a stream and takes no question",
     "phi4_multimodal": "its speech LoRA must be selected by hand, or it hears badly",
-    "granite_speech": "it switches its LoRA off where no audio is given, so text-only controls run other weights",
-    "granite_speech_plus": "it switches its LoRA off where no audio is given, so text-only controls run other weights",
-    "vibevoice_asr": "it adds random noise to what it hears",
     "kyutai_speech_to_text": "it transcribes a stream and takes no question",
 }
 """Families (``config.model_type``) that the generic path would measure wrongly, and why."""

@@ -16,7 +16,11 @@ from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from pytest_mcr.errors import ModelError
+from pytest_mcr.models.hf_marks import count_unmarked
+from pytest_mcr.models.hf_mistral import speaks_mistral
+from pytest_mcr.models.hf_processor import listener
 from pytest_mcr.models.hf_remote import own_model_class, refusal
+from pytest_mcr.models.hf_settle import NO_ADAPTER, settle, speaking_part
 
 DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNLOADABLE: Final = (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError, SafetensorError)
@@ -69,18 +73,22 @@ def load_checkpoint(
     try:
         with _quiet():
             config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+            part, renamed = speaking_part(config)
             # Before the processor: "no such family" says more than "no such file".
-            auto = _auto_class(config, folder, trust_remote_code=trust_remote_code)
+            auto = _auto_class(part, folder, trust_remote_code=trust_remote_code)
             processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
-            model = _load_model(auto, folder, config, number, attention)
+            processor = count_unmarked(processor)
+            model = settle(_load_model(auto, folder, part, number, attention, renamed), folder)
     except unloadable as error:
         if not trust_remote_code and "trust_remote_code" in str(error):
             raise refusal(folder, "transformers has no class of its own for a part of it") from error
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{folder}: transformers {transformers.__version__} cannot load it: {reason}") from error
-    if not hasattr(processor, "feature_extractor") or not hasattr(processor, "apply_chat_template"):
+    if listener(processor) is None or not hasattr(processor, "apply_chat_template"):
         raise ModelError(f"{folder}: its {type(processor).__name__} takes no audio; expected an audio-language model")
-    model = getattr(model, "thinker", model).to(where).eval()
+    if not (speaks_mistral(processor) or _template(processor)):
+        raise ModelError(f"{folder}: it has no chat template, so it takes no question; expected chat_template.jinja")
+    model = model.to(where).eval()
     if number is torch.float32:  # TF32 would round float32 products to 10 bits of mantissa
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
@@ -126,7 +134,7 @@ def end_of_turn(processor: Any) -> int:
         ModelError: there is neither.
     """
     tokenizer = processor.tokenizer
-    for content in (_MARK, [{"type": "text", "text": _MARK}]):
+    for content in () if speaks_mistral(processor) else (_MARK, [{"type": "text", "text": _MARK}]):
         turns = [
             {"role": "user", "content": [{"type": "text", "text": "?"}]},
             {"role": "assistant", "content": content},
@@ -155,10 +163,16 @@ def _auto_class(config: Any, folder: Path, *, trust_remote_code: bool) -> Any:
     raise ValueError(f"family {config.model_type} is no audio-language model of this transformers")
 
 
-def _load_model(auto: Any, folder: Path, config: Any, dtype: torch.dtype, attention: str | None) -> Any:
-    chosen: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+def _load_model(
+    auto: Any, folder: Path, config: Any, dtype: torch.dtype, attention: str | None, renamed: dict[str, str]
+) -> Any:
+    chosen: dict[str, Any] = {
+        "dtype": dtype, "use_safetensors": True, "trust_remote_code": False, "adapter_kwargs": dict(NO_ADAPTER),
+    }  # fmt: skip
     if attention is not None:
         chosen["attn_implementation"] = attention
+    if renamed:
+        chosen["key_mapping"] = renamed
     model, report = auto.from_pretrained(folder, config=config, output_loading_info=True, **chosen)
     if report["missing_keys"]:  # transformers would fill them with random numbers and a log line
         missing = sorted(report["missing_keys"])
@@ -166,12 +180,19 @@ def _load_model(auto: Any, folder: Path, config: Any, dtype: torch.dtype, attent
     return model
 
 
+def _template(processor: Any) -> Any:
+    return getattr(processor, "chat_template", None) or getattr(processor.tokenizer, "chat_template", None)
+
+
 def _audio_token_id(folder: Path, config: Any, processor: Any) -> int:
-    for holder in (config, getattr(config, "audio_config", None), processor):
+    nested = [getattr(config, name, None) for name in ("audio_config", "thinker_config", "text_config")]
+    for holder in (config, *nested, processor):
         for name in ("audio_token_id", "audio_token_index"):
             value = getattr(holder, name, None)
             if isinstance(value, int):
                 return value
+    if (token := getattr(processor, "audio_token", None)) is not None:
+        return int(processor.tokenizer.convert_tokens_to_ids(token))
     raise ModelError(f"{folder}: neither config nor processor names an audio token; expected an audio-language model")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Final
 
 import numpy as np
@@ -24,9 +25,6 @@ characters that normalisers change, the private-use marks of transformers' own s
 
 UNABLE: Final = (TemplateError, DeliveryError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
 """What processors and templates raise about inputs that they were not written for."""
-
-FIXED_SECONDS: Final = {"gemma3n": 30.0, "gemma4": 30.0, "gemma4_unified": 30.0}
-"""Families that cut at a length which neither an attribute nor the number of their audio tokens says."""
 
 SECONDS: Final = 0.5
 """Enough for an audio token in every family, and short."""
@@ -53,13 +51,9 @@ def prompts_apart(processor: Processor) -> Prompts | None:
 
 def window_seconds(processor: Processor) -> float | None:
     """Seconds after which a clip is cut, None where it is not: what the processor declares, else what it does."""
-    declared = getattr(
-        processor.real, "max_audio_len", None
-    )  # AF3, Music Flamingo, GLM-ASR: windows, up to this many s
+    declared = _declared(processor)
     if declared is not None:
-        return float(declared)
-    if processor.family in FIXED_SECONDS:
-        return FIXED_SECONDS[processor.family]
+        return declared
     chunk = _chunk(processor)
     if chunk is None or (chunk < LONGEST_TRIAL and _hears_beyond(processor, chunk)):
         return None
@@ -121,6 +115,19 @@ def _hears_beyond(processor: Processor, seconds: float) -> bool:
     except UNABLE:
         return False
     return beyond > within
+
+
+def _declared(processor: Processor) -> float | None:
+    """Seconds at which a processor says that it cuts: by an attribute, or by a default of its extractor."""
+    seconds, chunk = getattr(processor.real, "max_audio_len", None), _chunk(processor)
+    if seconds is not None:  # AF3, Music Flamingo, GLM-ASR: whole windows, up to so many s
+        return float(seconds if chunk is None else seconds // chunk * chunk)
+    tokens, milliseconds = (getattr(processor.real, f"audio_{name}", None) for name in ("seq_length", "ms_per_token"))
+    if tokens is not None and milliseconds is not None:  # Gemma 4
+        return float(tokens * milliseconds / 1000)
+    chosen = inspect.signature(type(processor.extractor).__call__).parameters
+    most, cuts = (chosen[name].default if name in chosen else None for name in ("max_length", "truncation"))
+    return float(most / processor.rate) if isinstance(most, int) and cuts is True else None  # Gemma 3n
 
 
 def _chunk(processor: Processor) -> float | None:

@@ -8,6 +8,7 @@ import torch
 from pytest_mcr.errors import DeliveryError
 from pytest_mcr.models.hf_processor import Processor
 from pytest_mcr.models.hf_trials import joins_exactly, prompts_apart, shortest_seconds, window_seconds
+from tests.unit import tiny_families, tiny_standins
 from tests.unit import tiny_processors as tiny
 from tests.unit.tiny_requests import clip
 
@@ -18,6 +19,12 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+GEMMA = {"gemma3n": tiny_standins.gemma3n_processor, "gemma4": tiny_standins.gemma4_processor,
+         "gemma4_unified": tiny_standins.gemma4_unified_processor}  # fmt: skip
+COUNTING = {"vibevoice_asr": tiny_families.vibevoice_processor, "moss_transcribe_diarize": tiny_families.moss_processor,
+            "muse_spark": tiny_standins.muse_processor}  # fmt: skip
 
 
 def checked(family: str, spoil: tiny.Spoil | None = None, name: str | None = None) -> Processor:
@@ -53,14 +60,47 @@ def next_to_others(real: Any, conversations: list[Any], chosen: dict[str, Any]) 
         ("qwen3_asr", uncut, None, None),
         ("audioflamingo3", None, None, 600.0),
         ("musicflamingo", None, None, 1200.0),
-        ("glmasr", None, None, 655.0),
-        ("qwen2_audio", None, "gemma3n", 30.0),
+        ("glmasr", None, None, 652.0),
         ("qwen2_audio", tiny.drop_audio, None, 4.0),
     ],
-    ids=["fixed", "cut", "uncut", "flamingo", "music", "glm", "by-name", "deaf"],
+    ids=["fixed", "cut", "uncut", "flamingo", "music", "glm", "deaf"],
 )
 def test_windows(family: str, spoil: tiny.Spoil | None, name: str | None, seconds: float | None) -> None:
     assert window_seconds(checked(family, spoil, name)) == seconds
+
+
+@pytest.mark.parametrize("family", ["gemma3n", "gemma4", "gemma4_unified"])
+def test_a_window_that_only_defaults_declare(family: str) -> None:
+    real = GEMMA[family]()
+    assert window_seconds(Processor(real, family, real.audio_token_id)) == 30.0
+
+
+@pytest.mark.parametrize("family", ["audioflamingo3", "musicflamingo", "glmasr"])
+def test_what_a_family_cuts_with_a_warning_is_never_heard(family: str) -> None:
+    real = tiny.processor_of(family)
+    real.max_audio_len = 11  # two windows of 4 s; the rest of 3 s would be cut too
+    processor = Processor(real, family, real.audio_token_id)
+    assert window_seconds(processor) == 8.0
+    processor.tensors([clip(1, 8.0)], ["?"])
+    for _ in range(2):  # transformers logs a warning once in a process
+        with pytest.raises(DeliveryError, match=r"the processor complained: Audio duration \(8\.5s\) exceeds 11s"):
+            processor.tensors([clip(1, 8.5)], ["?"])
+
+
+def test_glm_asr_hears_whole_windows_of_30_seconds() -> None:
+    real = tiny.processor_of("glmasr", 30)
+    assert window_seconds(Processor(real, "glmasr", real.audio_token_id)) == 630.0
+
+
+@pytest.mark.parametrize("family", ["vibevoice_asr", "muse_spark", "moss_transcribe_diarize"])
+def test_families_that_count_samples_must_count_all(family: str) -> None:
+    real = COUNTING[family]()
+    processor = Processor(real, family, real.audio_token_id)
+    audio = clip(1, 1.5, processor.rate)
+    processor.tensors([audio], ["?"])
+    processor.real = tiny.Deaf(real, tiny.half_the_clip)
+    with pytest.raises(DeliveryError, match=r"cover 0\.75 s of 1\.50 s: audio was cut"):
+        processor.tensors([audio], ["?"])
 
 
 def test_a_window_is_what_is_heard_of_a_longer_clip() -> None:

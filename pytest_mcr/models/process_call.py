@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_mcr.models.process_clips import ClipFolder, clip_name
-from pytest_mcr.models.process_lines import LineError, read_answer, read_id, request_line
+from pytest_mcr.models.process_lines import LineError, quoted, read_answer, read_id, request_line
 from pytest_mcr.models.process_pool import Job, Pool, Seat
 from pytest_mcr.models.protocol import Request, Response
 
@@ -107,9 +107,7 @@ class Call:
     def _unasked(self, seat: Seat, name: str) -> None:
         place = self._places.get(name)
         if place is None:
-            problem = (
-                f"answered {name!r}, which it was not asked in this call; answer each request once, under its own id"
-            )
+            problem = f"answered {quoted(name)}, which it was not asked; give one answer a request, under its own id"
             raise self._pool.garbage(seat, problem)
         words = f"{name}: the child answered it twice, so neither counts; answer each request once"
         self._responses[place] = Response(None, None, f"{self._pool.command.label}: {words}")

@@ -70,6 +70,12 @@ def read_command(spec: Spec, invocation_dir: Path) -> Command:
     """
     if os.name == "nt":
         raise ModelError(f"model {spec.text!r}: exec: needs POSIX pipes and signals; run it on Linux, macOS or in WSL")
+    for key, value in spec.options.items():
+        if key not in OPTIONS and any(letter.isspace() for letter in value):
+            raise ModelError(
+                f"model {spec.text!r}: what follows the last question mark was read as an option {key!r}; if it "
+                "belongs to the command, end the spec with an option of ours: ...?workers=1"
+            )
     check_options(spec, OPTIONS)
     limits = {key: _number(spec, key) for key in spec.options}
     try:

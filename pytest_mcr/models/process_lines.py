@@ -15,6 +15,8 @@ EXAMPLE: Final = '{"protocol": "pytest-mcr/1", "name": "my-model", "fingerprint"
 RATES: Final = (1_000, 768_000)
 SHOWN: Final = 120
 """Characters of a foreign line that a message repeats."""
+LONGEST_REPORT: Final = 1000
+"""Characters of a child's own error that are kept."""
 
 
 class LineError(ValueError):
@@ -59,7 +61,7 @@ def read_hello(line: bytes) -> Hello:
         raise LineError(f"its first line on stdout is {shown(line)}, expected {EXAMPLE}; print all else to stderr")
     protocol = record.get("protocol")
     if protocol != PROTOCOL:
-        said = f"protocol {protocol!r}" if "protocol" in record else "no protocol"
+        said = f"protocol {quoted(protocol)}" if "protocol" in record else "no protocol"
         raise LineError(f"its first line has {said}, expected {PROTOCOL!r}: {shown(line)}")
     for key in ("name", "fingerprint"):
         value = record.get(key)
@@ -67,7 +69,7 @@ def read_hello(line: bytes) -> Hello:
             raise LineError(f"its first line has no {key!r} (a string that is not empty): {shown(line)}")
     rate = record.get("sample_rate")
     if rate is not None and (type(rate) is not int or not RATES[0] <= rate <= RATES[1]):
-        raise LineError(f"its first line has sample_rate {rate!r}, expected whole Hz, {RATES[0]} to {RATES[1]}")
+        raise LineError(f"its first line has sample_rate {quoted(rate)}, expected whole Hz, {RATES[0]} to {RATES[1]}")
     return Hello(record["name"], record["fingerprint"], rate)
 
 
@@ -101,21 +103,29 @@ def read_answer(record: Mapping[str, Any], candidates: Sequence[str]) -> Respons
     """
     error = record.get("error")
     if error is not None:
-        raise LineError(f"reported: {' '.join(str(error).split()) or 'an error without words'}")
+        words = " ".join(str(error).split())[:LONGEST_REPORT]
+        raise LineError(f"reported: {words or 'an error without words'}")
     if "text" not in record:
-        raise LineError(f'gave an answer without "text" ({", ".join(sorted(record))}); expected "text" or "error"')
+        raise LineError(
+            f'gave an answer without "text" ({", ".join(sorted(record))[:SHOWN]}); expected "text" or "error"'
+        )
     text, scores = record["text"], record.get("scores")
     if text is None and scores is None:
         raise LineError('gave an answer with "text": null and no scores; expected a string')
     if text is not None and not isinstance(text, str):
-        raise LineError(f'gave "text" as {shown(json.dumps(text).encode())}; expected a string')
+        raise LineError(f'gave "text" as {quoted(text)}; expected a string')
     return Response(text, None if scores is None else _scores(scores, candidates))
 
 
 def shown(line: bytes) -> str:
     """A foreign line for a message: printable, quoted, cut."""
-    text = line.decode("utf-8", "replace").strip()
-    return repr(text if len(text) <= SHOWN else text[: SHOWN - 3] + "...")
+    return quoted(line.decode("utf-8", "replace").strip())
+
+
+def quoted(value: object) -> str:
+    """A foreign value for a message: as Python shows it, cut."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 4]}...{text[-1]}"
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
@@ -131,13 +141,17 @@ def _scores(value: object, candidates: Sequence[str]) -> dict[str, float]:
         raise LineError(f'gave "scores" as a {type(value).__name__}; expected an object of candidate: nats')
     for label, score in value.items():
         if isinstance(score, bool) or not isinstance(score, (int, float)) or not _finite(score):
-            raise LineError(f"gave {score!r} as score of {label!r}; expected a finite log-probability in nats")
+            raise LineError(
+                f"gave {quoted(score)} as score of {quoted(label)}; expected a finite log-probability in nats"
+            )
     absent = [label for label in candidates if label not in value]
     if absent:
         raise LineError(f'left {absent[0]!r} out of "scores"; expected every candidate, or no "scores" at all')
     surplus = [label for label in value if candidates and label not in candidates]
     if surplus:
-        raise LineError(f"gave a score of {surplus[0]!r}, which is no candidate; expected {', '.join(candidates)}")
+        raise LineError(
+            f"gave a score of {quoted(surplus[0])}, which is no candidate; expected {', '.join(candidates)}"
+        )
     return {label: float(score) for label, score in value.items()}
 
 

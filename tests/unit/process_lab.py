@@ -7,9 +7,11 @@ import shlex
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pytest_mcr.data.audio import digest
 from pytest_mcr.models.process import ProcessModel
@@ -68,3 +70,15 @@ def left_behind(mark: str, seconds: float = 3.0) -> list[str]:
         time.sleep(0.02)
         found = marked(mark)
     return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """After each test: no process, no zombie, no clip."""
+    mark = f"mcr-{os.getpid()}-{tmp_path.name}"
+    monkeypatch.setenv("MCR_TEST_MARK", mark)
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    yield
+    assert left_behind(mark) == []
+    assert list(temporary.iterdir()) == []

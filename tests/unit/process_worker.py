@@ -104,6 +104,11 @@ match behaviour:
             if once:
                 time.sleep(600)
             say(answer(request))
+    case "slow":
+        hello()
+        for request in requests():
+            time.sleep(float(rest[0]))
+            say(answer(request))
     case "hangs":
         hello()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

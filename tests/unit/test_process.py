@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +22,9 @@ from pytest_mcr.models.process_clips import ClipFolder, clip_name
 from pytest_mcr.models.process_command import read_command
 from pytest_mcr.models.protocol import Audio, Model
 from pytest_mcr.models.spec import parse_spec
-from tests.unit.process_lab import ask, clip, left_behind, questions, start
+from tests.unit.process_lab import ask, clip, left_behind, nothing_left, questions, start  # noqa: F401
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """After each test: no process, no zombie, no clip."""
-    mark = f"mcr-{os.getpid()}-{tmp_path.name}"
-    monkeypatch.setenv("MCR_TEST_MARK", mark)
-    (temporary := tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    yield
-    assert left_behind(mark) == []
-    assert list(temporary.iterdir()) == []
 
 
 def test_a_good_child_answers_in_order() -> None:

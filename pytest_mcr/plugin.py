@@ -23,6 +23,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
     rootdir.restore(early_config, args)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """``--mcr-model help``: list what may be given; no test runs."""
+    if not options.wants_listing(config):
+        return None
+    from pytest_mcr.glue.listing import show
+
+    return show()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the role objects when a model is asked for."""
     if options.model_spec(config):
@@ -47,7 +57,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """``-n auto``: one worker a GPU, else one for a local model; xdist asks before anything is configured."""
-    if not options.model_spec(config):
+    if not options.model_spec(config) or options.wants_listing(config):
         return None
     from pytest_mcr.glue.session import auto_workers
 

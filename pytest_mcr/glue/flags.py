@@ -26,6 +26,8 @@ from pytest_mcr.glue.values import (
 
 DEFAULT_CACHE = Path(".mcr/cache")
 """Under the folder that pytest is started in."""
+HELP = "help"
+"""In place of a model: list which there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,10 @@ OPTIONS = (
     Option(
         "--mcr-model",
         "SPEC",
-        "the model to test, and the switch that turns the plugin on: an alias (lab, qwen2-audio), "
-        "a folder, hf:REPO[@REV], oracle:NAME, replay:FILE or module:factory; --mcr-model= switches an ini default off",
+        "the model to test, and the switch that turns the plugin on: an alias (lab, qwen2-audio), a folder, "
+        "hf:REPO[@REV], exec:COMMAND, openai:URL#MODEL, replay:FILE, oracle:NAME or module:factory, with options after "
+        "a question mark ('hf:REPO?attn=eager&system=Be brief.'); --mcr-model help lists all of them and what is "
+        "installed; --mcr-model= switches an ini default off",
         str,
     ),
     Option(

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from pytest_mcr.errors import OptionError
-from pytest_mcr.glue.flags import OPTIONS, Option
+from pytest_mcr.glue.flags import HELP, OPTIONS, Option
 from pytest_mcr.run.settings import Settings
 
 
@@ -40,6 +40,11 @@ def model_spec(config: pytest.Config) -> str:
     flag = config.getoption("mcr_model", None)
     spec = flag if flag is not None else config.getini("mcr_model")
     return str(spec or "").strip()
+
+
+def wants_listing(config: pytest.Config) -> bool:
+    """Whether the user asks which models there are."""
+    return model_spec(config) == HELP
 
 
 def settings_of(config: pytest.Config) -> Settings:

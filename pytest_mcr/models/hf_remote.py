@@ -54,9 +54,9 @@ def require_trust(folder: Path, family: str) -> None:
     """
     if "AutoConfig" not in _auto_map(folder / "config.json"):
         return
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES  # seconds, for such checkpoints only
+    from transformers import CONFIG_MAPPING  # seconds, for such checkpoints only
 
-    if family not in CONFIG_MAPPING_NAMES:
+    if family not in CONFIG_MAPPING:
         raise refusal(folder, f"family {family} is not known to transformers {version('transformers')}")
 
 

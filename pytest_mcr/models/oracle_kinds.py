@@ -9,6 +9,7 @@ from typing import Final
 
 from pytest_mcr.core.case import ADVERSARIAL
 from pytest_mcr.errors import ModelError
+from pytest_mcr.models.choices import Choice
 from pytest_mcr.models.oracle_memory import Heard
 from pytest_mcr.models.spec import suggest
 
@@ -120,6 +121,19 @@ PLANTED: Final[Mapping[str, Plant]] = MappingProxyType(
 """Every oracle by name."""
 
 _COMMON: Final = ("seed", "confidence", "scores")
+OPTIONS: Final[Mapping[str, Choice]] = MappingProxyType(
+    {
+        "seed": Choice("of what is drawn (default 0)", metavar="N"),
+        "confidence": Choice("probability of the answered label (default 0.95)", metavar="P"),
+        "scores": Choice("whether it gives scores (default yes)", ("yes", "no")),
+        "p": Choice("noisy: probability of the right answer; mumbler: of an unparsable one (default 0.5)", metavar="P"),
+        "how": Choice("crasher: raise (default), exit, or all: raise on anything", ("raise", "exit", "all")),
+        "after": Choice("crasher: answers before the first failure (default 0)", metavar="N"),
+        "case": Choice("crasher: fail at this sample or case only", metavar="ID"),
+        "seconds": Choice("slow: seconds a request (default 0.05)", metavar="S"),
+    }
+)
+"""Options of ``oracle:``; which a planted model takes is in its `Plant`."""
 
 
 def settings(name: str, options: Mapping[str, str]) -> Settings:
@@ -143,9 +157,9 @@ def settings(name: str, options: Mapping[str, str]) -> Settings:
         name=name,
         seed=values.whole("seed", 0, least=None),
         confidence=values.number("confidence", 0.95, 0.0, 1.0, open_ends=True),
-        scores=values.choice("scores", ("yes", "no")) == "yes",
+        scores=values.choice("scores") == "yes",
         p=values.number("p", 0.5, 0.0, 1.0),
-        how=values.choice("how", ("raise", "exit", "all")),
+        how=values.choice("how"),
         after=values.whole("after", 0, least=0),
         case=options.get("case", ""),
         seconds=values.number("seconds", 0.05, 0.0, 3600.0),
@@ -160,8 +174,9 @@ class _Values:
         self._name = name
         self._options = options
 
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        """One of `allowed`; the first is the default."""
+    def choice(self, key: str) -> str:
+        """One of the values in `OPTIONS`; the first is the default."""
+        allowed = OPTIONS[key].values
         value = self._options.get(key, allowed[0])
         if value not in allowed:
             raise self._error(key, f"one of {', '.join(allowed)}")

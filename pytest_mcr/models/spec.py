@@ -15,7 +15,17 @@ from urllib.parse import unquote
 from pytest_mcr.errors import ModelError
 from pytest_mcr.models import aliases
 
-SCHEMES: Final = ("hf", "oracle", "replay", "exec", "openai")
+EXAMPLES: Final = MappingProxyType(
+    {
+        "hf": "hf:Qwen/Qwen2-Audio-7B-Instruct",
+        "oracle": "oracle:listener",
+        "replay": "replay:answers.jsonl",
+        "exec": "exec:python worker.py",
+        "openai": "openai:http://127.0.0.1:8000/v1#MODEL",
+    }
+)
+"""A spec of each scheme."""
+SCHEMES: Final = tuple(EXAMPLES)
 MODULE: Final = "module"
 FOLDER: Final = "folder"
 LAB: Final = "lab"
@@ -60,7 +70,7 @@ def parse_spec(text: str, *, invocation_dir: Path) -> Spec:
     scheme, colon, rest = body.partition(":")
     if colon and scheme in SCHEMES:
         if not rest:
-            raise ModelError(f"model {text!r}: nothing after {scheme}:; expected e.g. {_example(scheme)}")
+            raise ModelError(f"model {text!r}: nothing after {scheme}:; expected e.g. {EXAMPLES[scheme]}")
         return Spec(text, scheme, rest, options)
     if body in aliases.LAB:
         return Spec(text, LAB, aliases.LAB[body], options)
@@ -69,7 +79,7 @@ def parse_spec(text: str, *, invocation_dir: Path) -> Spec:
     if colon and _MODULE_NAME.fullmatch(scheme):
         return _parse_module(text, scheme, rest, body, options)
     if _has_separator(body):
-        return Spec(text, FOLDER, str((invocation_dir / Path(body).expanduser()).resolve()), options)
+        return Spec(text, FOLDER, _absolute(text, body, invocation_dir), options)
     raise ModelError(f"unknown model {text!r}{_hint(body, invocation_dir)}")
 
 
@@ -127,6 +137,13 @@ def _parse_module(text: str, module: str, attribute: str, body: str, options: Ma
     )
 
 
+def _absolute(text: str, body: str, invocation_dir: Path) -> str:
+    try:
+        return str((invocation_dir / Path(body).expanduser()).resolve())
+    except (ValueError, RuntimeError, OSError) as error:  # a null byte, no such home, a ring of links
+        raise ModelError(f"model {text!r}: no path to a folder ({error})") from None
+
+
 def _has_separator(text: str) -> bool:
     return any(separator in text for separator in ("/", os.sep, os.altsep) if separator)
 
@@ -136,15 +153,6 @@ def _hint(body: str, invocation_dir: Path) -> str:
         return f": for the folder of that name type ./{body}"
     return (
         f"{suggest(body, aliases.names())}: expected an alias ({', '.join(aliases.names())}), hf:OWNER/NAME, "
-        "a folder such as ./NAME, oracle:NAME, replay:FILE or module:factory"
+        f"a folder such as ./NAME, {', '.join(f'{name}:...' for name in SCHEMES[1:])} or module:factory; "
+        "--mcr-model help lists all"
     )
-
-
-def _example(scheme: str) -> str:
-    return {
-        "hf": "hf:Qwen/Qwen2-Audio-7B-Instruct",
-        "oracle": "oracle:listener",
-        "replay": "replay:answers.jsonl",
-        "exec": "exec:python serve.py",
-        "openai": "openai:http://127.0.0.1:8000/v1#MODEL",
-    }[scheme]

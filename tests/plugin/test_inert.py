@@ -71,7 +71,7 @@ def test_help_teaches(mcr: Runner) -> None:
     assert "audio-language models: audio-text conflict (pytest-mcr):" in text
     assert "'tir[adversarial] <= 0.30@95'" in text
     for option in OPTIONS:
-        assert f"{option.flag}={option.metavar}" in text, option.flag
+        assert (f"{option.flag} " if option.alone else f"{option.flag}={option.metavar}") in text, option.flag
         assert f"{option.dest} (" in text, option.dest
         assert option.help.split("'")[0].split("%")[0].strip()[:40] in text, option.flag
 

@@ -11,8 +11,8 @@ from pytest_mcr.models.protocol import Request, Response
 from pytest_mcr.models.replay import Replay
 from pytest_mcr.models.replay_csv import read_csv
 
-ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
-ID = st.text(st.characters(exclude_categories=("Cs", "Zs", "Zl", "Zp", "Cc")), min_size=1, max_size=12)
+ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
+ID = st.text(st.characters(exclude_categories=("Z", "C")), min_size=1, max_size=12)
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> Path:

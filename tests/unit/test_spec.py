@@ -106,3 +106,9 @@ def test_every_published_alias_is_a_repository_name() -> None:
     for repo in aliases.PUBLISHED.values():
         assert split_revision(repo) == (repo, None)
         assert repo.count("/") == 1
+
+
+@pytest.mark.parametrize("text", ["/\0", "~nobody-of-this-name/model"], ids=["null byte", "no such home"])
+def test_no_path_at_all(text: str) -> None:
+    with pytest.raises(ModelError, match="no path to a folder"):
+        parse_spec(text, invocation_dir=Path("/x"))

@@ -58,7 +58,7 @@ def test_an_unknown_option(mcr: Runner, data: Path) -> None:
         ("oracle:noisy?p=2", ("p='2'", "between 0 and 1")),
         ("./no-such-folder", ("no-such-folder",)),
         ("replay:none.jsonl", ("none.jsonl",)),
-        ("exec:cat", ("exec:",)),
+        ("exec:no-such-program", ("no-such-program", "is not on PATH")),
         ("openai:http://127.0.0.1#m", ("openai:",)),
         ("nowhere:factory", ("'nowhere'", "ModuleNotFoundError")),
         ("models:Listner", ("'Listner'", "did you mean Listener?")),

@@ -100,7 +100,7 @@ def test_a_module_of_the_invocation_folder(here: Path, attribute: str) -> None:
         ("own_models_for_test:makee", ["'makee' does not exist", "did you mean make?"]),
         ("own_models_for_test:number", ["'number' is not callable"]),
         ("exec:no-such-program serve.py", ["'no-such-program' is not on PATH", "exec:./env/bin/python"]),
-        ("openai:http://h/v1#m", ["openai: is not part of this version"]),
+        ("openai:http://h/v1", ["no #MODEL after the URL"]),
         ("oracle:listner", ["did you mean listener?"]),
         ("oracle:noisy?q=1", ["unknown option 'q'"]),
         ("replay:none.jsonl", ["none.jsonl", "No such file"]),
@@ -148,7 +148,11 @@ def test_checkpoint_folders(here: Path) -> None:
         "listed": ([1], (), "has no model_type"),
         "bare": (good, (), "has no weights"),
         "pickled": (good, ("pytorch_model.bin",), r"only pickled weights (pytorch_model.bin)"),
-        "voxtral": ({"model_type": "voxtral"}, ("model.safetensors",), "family voxtral is not served"),
+        "kyutai": (
+            {"model_type": "kyutai_speech_to_text"},
+            ("model.safetensors",),
+            "kyutai_speech_to_text is not served",
+        ),
     }
     for name, (config, files, words) in cases.items():
         checkpoint(here / name, config, *files)

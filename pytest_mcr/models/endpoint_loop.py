@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 CLOSING: Final = 10.0
 """Seconds that closing may take."""
+TICK: Final = 0.25
+"""Seconds after which a waiting thread looks up: where a signal does not wake it, Ctrl-C is still seen."""
 NAME: Final = "mcr-endpoint"
 
 
@@ -34,6 +36,8 @@ class LoopThread:
         """
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
+            while not wait([future], TICK).done:
+                pass
             return future.result()
         except BaseException:
             self._cancel(future)

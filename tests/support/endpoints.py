@@ -82,6 +82,8 @@ class Server:
         answer: makes the text of an answer, or a whole body.
         fault: names the fault of a request, None for none; sees chat completions only.
         models: ids that ``GET /models`` lists, None for a server without it.
+        port: to listen on; 0 for any that is free.
+        words: of its errors.
 
     Attributes:
         asked: chat completions so far, in the order of their arrival.
@@ -93,7 +95,9 @@ class Server:
         fault: Callable[[Asked], str | None] = lambda asked: None,
         models: list[str] | None = None,
         port: int = 0,
+        words: str = FAILURE_WORDS,
     ) -> None:
+        self.words = words
         self.answer = answer
         self.fault = fault
         self.models = models
@@ -153,6 +157,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Http
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each reply waits 40 ms for an acknowledgement
 
     @property
     def owner(self) -> Server:
@@ -204,7 +209,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, BODIES[fault](body))
         elif fault.isdecimal():
             extra = {"Retry-After": "0"} if fault == "429" else {}
-            self.reply(int(fault), {"error": {"message": FAILURE_WORDS}}, extra)
+            self.reply(int(fault), {"error": {"message": self.owner.words}}, extra)
         else:
             getattr(self, fault.replace(" ", "_").replace("-", "_"))(body)
 

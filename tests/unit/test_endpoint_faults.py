@@ -144,18 +144,18 @@ def test_a_server_that_drips_does_not_hold_the_run(connect: Connect) -> None:
         assert time.monotonic() - began < 3
 
 
-def test_a_thousand_questions_through_ten_per_cent_faults(connect: Connect) -> None:
+def test_many_questions_through_thirty_per_cent_faults(connect: Connect) -> None:
     draw = random.Random(7)
     kinds = [fault for fault in PASSING if fault != "hang"] * 3 + ["hang"]
 
     def fault(asked: Asked) -> str | None:
-        return draw.choice(kinds) if asked.prompt.startswith("question") and draw.random() < 0.1 else None
+        return draw.choice(kinds) if asked.prompt.startswith("question") and draw.random() < 0.3 else None
 
     with Server(fault=fault) as server:
-        model = connect(server, concurrency=32, timeout=2)
-        asked = requests(1000)
+        model = connect(server, concurrency=32, timeout=1, retries=12)
+        asked = requests(200)
         given = model.respond(asked)
-        assert len(server.asked) > 1050
+        assert len(server.asked) > 250
     assert [one.error for one in given if one.error] == []
     assert [one.text for one in given] == [expected(one) for one in asked]
 

@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from pytest_mcr.errors import ModelError
 from pytest_mcr.models.hf_marks import count_unmarked
-from pytest_mcr.models.hf_mistral import speaks_mistral
+from pytest_mcr.models.hf_mistral import needs_mistral, speaks_mistral
 from pytest_mcr.models.hf_processor import listener
 from pytest_mcr.models.hf_remote import own_model_class, refusal
 from pytest_mcr.models.hf_settle import NO_ADAPTER, settle, speaking_part
@@ -25,6 +25,9 @@ from pytest_mcr.models.hf_settle import NO_ADAPTER, settle, speaking_part
 DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNLOADABLE: Final = (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError, SafetensorError)
 """What transformers raises about a checkpoint that it cannot load."""
+OPTIONAL: Final = ("torchvision", "torchaudio", "pillow")
+"""Packages that some families' processors need; torchvision and torchaudio must fit the installed torch."""
+UNTEMPLATED: Final = "it has no chat template, so it takes no question; expected chat_template.jinja"
 _MARK: Final = "MCRANSWER"
 
 
@@ -83,11 +86,13 @@ def load_checkpoint(
         if not trust_remote_code and "trust_remote_code" in str(error):
             raise refusal(folder, "transformers has no class of its own for a part of it") from error
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{folder}: transformers {transformers.__version__} cannot load it: {reason}") from error
+        raise ModelError(
+            f"{folder}: transformers {transformers.__version__} cannot load it: {reason}{_install(error)}"
+        ) from error
     if listener(processor) is None or not hasattr(processor, "apply_chat_template"):
         raise ModelError(f"{folder}: its {type(processor).__name__} takes no audio; expected an audio-language model")
     if not (speaks_mistral(processor) or _template(processor)):
-        raise ModelError(f"{folder}: it has no chat template, so it takes no question; expected chat_template.jinja")
+        raise ModelError(f"{folder}: {needs_mistral(folder) or UNTEMPLATED}")
     model = model.to(where).eval()
     if number is torch.float32:  # TF32 would round float32 products to 10 bits of mantissa
         torch.backends.cuda.matmul.allow_tf32 = False
@@ -178,6 +183,14 @@ def _load_model(
         missing = sorted(report["missing_keys"])
         raise ValueError(f"{len(missing)} of its weights are missing, e.g. {missing[0]}")
     return model
+
+
+def _install(error: Exception) -> str:
+    """What to type where an optional package is missing."""
+    text = str(error).lower()
+    missing = isinstance(error, ImportError) or "missing optional dependencies" in text
+    packages = [name for name in OPTIONAL if missing and name in text]
+    return f"; type: pip install {' '.join(packages)}" if packages else ""
 
 
 def _template(processor: Any) -> Any:

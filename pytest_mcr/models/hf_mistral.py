@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import soundfile
@@ -18,6 +19,16 @@ BACKEND: Final = "MistralCommonBackend"
 def speaks_mistral(processor: Any) -> bool:
     """Whether a processor's tokenizer is mistral-common's."""
     return any(kind.__name__ == BACKEND for kind in type(processor.tokenizer).__mro__)
+
+
+def needs_mistral(folder: Path) -> str | None:
+    """What to install for a checkpoint whose tokenizer transformers reads without it, but not its chat format."""
+    if not (folder / "tekken.json").is_file():
+        return None
+    return (
+        "its chat format is in mistral-common, which is not installed or too old; type: pip install "
+        "'mistral-common[audio]>=1.11.5' (it may need an older numpy than the one installed)"
+    )
 
 
 def encode(processor: Any, conversations: Sequence[Sequence[dict[str, Any]]], rate: int) -> Any:

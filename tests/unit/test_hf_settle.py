@@ -129,6 +129,19 @@ def test_a_model_without_a_chat_template_takes_no_question(tmp_path: Path) -> No
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(ModelError, match="has no chat template, so it takes no question"):
         loaded(folder)
+    (folder / "tekken.json").write_text("{}")  # transformers would read it as a tokenizer without a chat format
+    with pytest.raises(ModelError, match=r"in mistral-common, which .*; type: pip install 'mistral-common\[audio\]"):
+        loaded(folder)
+
+
+def test_a_processor_that_needs_other_packages_says_which(tmp_path: Path) -> None:
+    """The Omni processors see pictures too."""
+    made = tiny_omni.qwen2_5_omni(tmp_path / "omni")
+    made.processor.tokenizer.save_pretrained(made.folder)
+    settings = {"processor_class": "Qwen2_5OmniProcessor", "image_processor_type": "Qwen2VLImageProcessor"}
+    (made.folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match=r"cannot load it: .*; type: pip install torchvision pillow$"):
+        loaded(made.folder)
 
 
 @pytest.mark.parametrize("family", ["kyutai_speech_to_text", "voxtral_realtime", "phi4_multimodal"])

@@ -73,7 +73,8 @@ def wrong_keyword(real: Any, conversations: list[Any], chosen: dict[str, Any]) -
 
 def no_features(real: Any, conversations: list[Any], chosen: dict[str, Any]) -> Any:
     encoded = real.apply_chat_template(conversations, **chosen)
-    encoded.pop("input_features")
+    if chosen["tokenize"]:
+        encoded.pop("input_features", None)
     return encoded
 
 

@@ -169,6 +169,7 @@ class Endpoint:
             "family": "endpoint",
             "servers": [dict(one.says) for one in findings],
             "revision": target.revision,
+            "system": target.system,
             "scores": scores,
             "repetition_penalty": 1.0 if self._extras else "the server's own",
             "concurrency": target.concurrency,

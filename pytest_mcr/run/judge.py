@@ -103,6 +103,7 @@ def distrust(evidence: Evidence, settings: Settings) -> list[str]:
     ledger = evidence.ledger
     reasons = [ledger.stop[0]] if ledger.stop else []
     reasons += [f"a worker died ({worker})" for worker in ledger.dead_workers]
+    reasons += mixed_revisions(ledger)
     missing = [key for key in evidence.selected if key not in ledger.outcomes]
     if missing and not (evidence.interrupted or ledger.stop):
         sample, condition = missing[0]
@@ -112,6 +113,17 @@ def distrust(evidence: Evidence, settings: Settings) -> list[str]:
     outcomes = list(ledger.outcomes.values())
     reasons += [str(breach) for breach in check_budgets(outcomes, settings.max_errors, settings.max_unparsed)]
     return reasons
+
+
+def mixed_revisions(ledger: Ledger) -> list[str]:
+    """A branch of the hub that moved while the workers loaded it: they measured two models."""
+    found: dict[str, str] = {}
+    for worker, process in sorted(ledger.processes.items()):
+        found.setdefault(str(process["model"].get("traits", {}).get("revision")), worker)
+    if len(found) < 2:
+        return []
+    loaded = ", ".join(f"{worker} {revision}" for revision, worker in found.items())
+    return [f"the workers loaded different commits of the model ({loaded}); give one: hf:REPO@COMMIT"]
 
 
 def incomplete(evidence: Evidence, design: Sequence[Case]) -> list[str]:

@@ -47,9 +47,12 @@ def judged(
     interrupted: str | None = None,
     stop: tuple[str, int] | None = None,
     dead: Sequence[str] = (),
+    revisions: Sequence[str | None] = (),
 ) -> Judgement:
     ledger = Ledger(Journal(Path("never-written")), stop=stop, dead_workers=list(dead))
     ledger.outcomes = {(outcome.sample, outcome.condition): outcome for outcome in outcomes}
+    for number, revision in enumerate(revisions):
+        ledger.processes[f"gw{number}"] = {"model": {"dtype": None, "traits": {"revision": revision}}}
     keys = [(case.sample.id, case.condition) for case in selected]
     evidence = Evidence(ledger, keys, interrupted, 0, 1.0)
     given = [parse_gate(gate) for gate in gates]
@@ -69,6 +72,14 @@ def test_pass() -> None:
     found = judged(listener(12))
     assert (found.verdict, found.exit_code, found.reasons, found.gates_not_judged) == ("pass", 0, (), ())
     assert [gate.verdict for gate in found.gates] == ["pass"]
+
+
+def test_workers_that_loaded_two_commits_measured_two_models() -> None:
+    assert judged(listener(12), revisions=["abc", "abc"]).verdict == "pass"
+    assert judged(listener(12), revisions=[None, None]).verdict == "pass"
+    found = judged(listener(12), revisions=["abc", "abc", "def"])
+    assert (found.verdict, found.exit_code) == ("invalid", 8)
+    assert "different commits of the model (gw0 abc, gw2 def); give one: hf:REPO@COMMIT" in found.reasons[0]
 
 
 def test_a_failed_gate() -> None:

@@ -40,6 +40,18 @@ def test_fail_names_the_farthest_gate_and_the_clips_that_must_change(tmp_path: P
     assert found.reasons == ()
 
 
+def test_how_a_model_was_asked_is_part_of_the_verdict(tmp_path: Path) -> None:
+    record = run(tmp_path, listener)
+    traits = {"system": "Be\nbrief.", "order": "text-first", "generation": "model"}
+    asked = headline(replace(record, model={**record.model, "traits": traits})).sentence
+    assert asked.startswith(
+        "lab (template discretion v1, answers by text, system prompt 'Be brief.', text before audio, decoding by its own "
+        "generation config) meets all"
+    )
+    usual = {"system": None, "order": "audio-first", "generation": "greedy"}
+    assert headline(replace(record, model={**record.model, "traits": usual})).sentence.startswith(f"{WHO} meets")
+
+
 def test_one_gate_that_fails_is_not_called_the_farthest(tmp_path: Path) -> None:
     found = headline(run(tmp_path, follower, sizes={"AQA": 60}, gates=["tir[adversarial] <= 0.30"]))
     assert found.sentence == (
@@ -212,13 +224,13 @@ def test_the_command_reruns_the_shown_clips_with_all_that_changes_an_answer(tmp_
     ]  # fmt: skip
     special = run(
         tmp_path, follower, model="oracle:noisy?p=0.2&seed=1", data=Path("/data/my clips"), template="paper",
-        answer="score", max_new_tokens=64, device="cuda:1", dtype="float16",
+        answer="score", max_new_tokens=64, device="cuda:1", dtype="float16", trust_remote_code=True,
     )  # fmt: skip
     words = shlex.split(" ".join(rerun_command(special) or []))
     assert words == [
         "pytest", "--mcr-model", "oracle:noisy?p=0.2&seed=1", "--mcr-data", str(Path("/data/my clips")),
         "--mcr-template", "paper", "--mcr-answer", "score", "--mcr-max-new-tokens", "64", "--mcr-device", "cuda:1",
-        "--mcr-dtype", "float16", "--mcr-profile", "report", "-k", "AQA-0000 or SER-0000 or VSC-0000",
+        "--mcr-dtype", "float16", "--mcr-trust-remote-code", "--mcr-profile", "report", "-k", "AQA-0000 or SER-0000 or VSC-0000",
     ]  # fmt: skip
 
 

@@ -27,8 +27,9 @@ class LabAnswers:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._processor = AutoProcessor.from_pretrained(folder)
-        self._model = Qwen2AudioForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+        self._processor = AutoProcessor.from_pretrained(folder)  # type: ignore[no-untyped-call]
+        self._model = Qwen2AudioForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+        self._model.eval()  # type: ignore[no-untyped-call]
         self._end = int(self._model.generation_config.eos_token_id)
         self._lock = threading.Lock()
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mcr.errors import ModelError
-from pytest_mcr.models import endpoint, endpoint_target
+from pytest_mcr.models import endpoint
 from pytest_mcr.models.endpoint_key import ApiKey, key_of_environment
 from pytest_mcr.models.protocol import Model
 from pytest_mcr.models.resolve import check
@@ -85,7 +85,7 @@ def test_what_can_change_an_answer_changes_the_fingerprint() -> None:
 
 
 def test_without_httpx_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_target.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModelError) as error:
         check(parse_spec("openai:http://127.0.0.1:1/v1#m", invocation_dir=Path()), Path())
     assert str(error.value) == "openai: httpx not installed; type: pip install 'pytest-mcr[endpoint]'"

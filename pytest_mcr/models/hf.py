@@ -2,7 +2,7 @@
 
 A clip's common prefix is run once, and all prompts and labels continue from it (`prefix`); where a model does not take
 that, whole prompts run as they are (`hf_decode`). Which way it is, is tried at load.
-Run on real classes and processors: Qwen2-Audio and Audio Flamingo 3. Other families take the same generic path.
+Every family takes this path; which ones were run is listed in ``docs/adapters/families.md``.
 """
 
 from __future__ import annotations

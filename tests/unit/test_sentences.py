@@ -45,8 +45,8 @@ def test_how_a_model_was_asked_is_part_of_the_verdict(tmp_path: Path) -> None:
     traits = {"system": "Be\nbrief.", "order": "text-first", "generation": "model"}
     asked = headline(replace(record, model={**record.model, "traits": traits})).sentence
     assert asked.startswith(
-        "lab (template discretion v1, answers by text, system prompt 'Be brief.', text before audio, decoding by its own "
-        "generation config) meets all"
+        "lab (template discretion v1, answers by text, system prompt 'Be brief.', text before audio, "
+        "decoding by its own generation config) meets all"
     )
     usual = {"system": None, "order": "audio-first", "generation": "greedy"}
     assert headline(replace(record, model={**record.model, "traits": usual})).sentence.startswith(f"{WHO} meets")
@@ -230,7 +230,8 @@ def test_the_command_reruns_the_shown_clips_with_all_that_changes_an_answer(tmp_
     assert words == [
         "pytest", "--mcr-model", "oracle:noisy?p=0.2&seed=1", "--mcr-data", str(Path("/data/my clips")),
         "--mcr-template", "paper", "--mcr-answer", "score", "--mcr-max-new-tokens", "64", "--mcr-device", "cuda:1",
-        "--mcr-dtype", "float16", "--mcr-trust-remote-code", "--mcr-profile", "report", "-k", "AQA-0000 or SER-0000 or VSC-0000",
+        "--mcr-dtype", "float16", "--mcr-trust-remote-code",
+        "--mcr-profile", "report", "-k", "AQA-0000 or SER-0000 or VSC-0000",
     ]  # fmt: skip
 
 

@@ -53,6 +53,7 @@ class Replay:
                 "scored": sum(response.scores is not None for response in given),
                 "errors": sum(response.error is not None for response in given),
                 "recorded_by": None if self.former is None else self.former.to_json(),
+                **({} if self.former is None else self.former.asked),
             }
         )
 

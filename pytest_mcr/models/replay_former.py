@@ -12,6 +12,8 @@ from pytest_mcr.errors import ModelError
 CASES: Final = "cases.jsonl"
 RESULTS: Final = "results.json"
 SCHEMA: Final = "pytest-mcr.results/1"
+ASKED: Final = ("system", "order", "generation")
+"""Traits of a model that a verdict on its answers names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Former:
         template: name of its prompt template.
         version: of the template.
         answer: how answers were read, ``generate`` or ``score``.
+        asked: how the model was asked (system turn, part order, decoding), as far as its traits say.
         doubt: why its answers cannot be trusted, None where nothing speaks against them.
     """
 
@@ -40,6 +43,7 @@ class Former:
     template: str
     version: int
     answer: str
+    asked: dict[str, str]
     doubt: str | None
 
     def to_json(self) -> dict[str, object]:
@@ -81,6 +85,7 @@ def _former(results: dict[str, Any]) -> Former:
         template=str(protocol["template"]),
         version=int(protocol["version"]),
         answer=str(protocol["answer"]),
+        asked={name: str(model["traits"][name]) for name in ASKED if model["traits"].get(name) is not None},
         doubt=_doubt(results),
     )
 

@@ -151,6 +151,14 @@ def test_another_version_of_the_template_is_refused(mcr: Runner, data: Path, for
     ran.refused("template discretion v0, now v1, so the model must be asked anew")
 
 
+def test_how_the_model_was_asked_stays_in_the_verdict(mcr: Runner, data: Path, former: Path) -> None:
+    amend(former, "model", "traits", value={"family": "x", "system": "Be brief.", "order": "text-first", "p": 1})
+    ran = mcr(f"replay:{former / 'cases.jsonl'}", data, *REPORT)
+    assert ran.code == 0
+    assert ran.results["model"]["traits"]["system"] == "Be brief."
+    assert "answers by text, system prompt 'Be brief.', text before audio)" in " ".join(ran.text.split())
+
+
 def test_other_data_is_refused(mcr: Runner, data: Path, former: Path, tmp_path: Path) -> None:
     other = folders.dataset(tmp_path / "other", 13)
     ran = mcr(f"replay:{former / 'cases.jsonl'}", other, *REPORT)

@@ -76,12 +76,12 @@ def load_checkpoint(
     try:
         with _quiet():
             config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-            part, renamed = speaking_part(config)
+            part = speaking_part(config)
             # Before the processor: "no such family" says more than "no such file".
             auto = _auto_class(part, folder, trust_remote_code=trust_remote_code)
             processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
             processor = count_unmarked(processor)
-            model = settle(_load_model(auto, folder, part, number, attention, renamed), folder)
+            model = settle(_load_model(auto, folder, part, number, attention), folder)
     except unloadable as error:
         if not trust_remote_code and "trust_remote_code" in str(error):
             raise refusal(folder, "transformers has no class of its own for a part of it") from error
@@ -168,16 +168,12 @@ def _auto_class(config: Any, folder: Path, *, trust_remote_code: bool) -> Any:
     raise ValueError(f"family {config.model_type} is no audio-language model of this transformers")
 
 
-def _load_model(
-    auto: Any, folder: Path, config: Any, dtype: torch.dtype, attention: str | None, renamed: dict[str, str]
-) -> Any:
+def _load_model(auto: Any, folder: Path, config: Any, dtype: torch.dtype, attention: str | None) -> Any:
     chosen: dict[str, Any] = {
         "dtype": dtype, "use_safetensors": True, "trust_remote_code": False, "adapter_kwargs": dict(NO_ADAPTER),
     }  # fmt: skip
     if attention is not None:
         chosen["attn_implementation"] = attention
-    if renamed:
-        chosen["key_mapping"] = renamed
     model, report = auto.from_pretrained(folder, config=config, output_loading_info=True, **chosen)
     if report["missing_keys"]:  # transformers would fill them with random numbers and a log line
         missing = sorted(report["missing_keys"])

@@ -21,8 +21,8 @@ NO_ADAPTER: Final = {"subfolder": "-"}
 """Where transformers is told to look for adapters: it would load one by itself, and report only its weights."""
 
 
-def speaking_part(config: Any) -> tuple[Any, dict[str, str]]:
-    """The config of the part that hears and writes text, and how its weights are renamed to be that part alone.
+def speaking_part(config: Any) -> Any:
+    """The config of the part that hears and writes text, with which alone a checkpoint is loaded.
 
     An Omni checkpoint is asked through its thinker: the talker and the vocoder would be loaded for nothing, and with
     them a pickled file of voices.
@@ -31,7 +31,7 @@ def speaking_part(config: Any) -> tuple[Any, dict[str, str]]:
         config: of the checkpoint.
     """
     thinker = getattr(config, "thinker_config", None)
-    return (config, {}) if thinker is None else (thinker, {r"^thinker\.": ""})
+    return config if thinker is None else thinker
 
 
 def settle(model: Any, folder: Path) -> Any:

@@ -63,7 +63,9 @@ OPTIONS = (
         "the model to test, and the switch that turns the plugin on: an alias (lab, qwen2-audio), a folder, "
         "hf:REPO[@REV], exec:COMMAND, openai:URL#MODEL, replay:FILE, oracle:NAME or module:factory, with options after "
         "a question mark ('hf:REPO?attn=eager&system=Be brief.'); --mcr-model help lists all of them and what is "
-        "installed; --mcr-model= switches an ini default off",
+        "installed; --mcr-model= switches an ini default off. Every wait ends: exec: 600 s for a child's first line, "
+        "300 s without an answer; openai: 120 s a try, 5 more tries, 120 s without an answer from any server (options "
+        "change these)",
         str,
     ),
     Option(

@@ -51,6 +51,13 @@ def facts(model: Model, fingerprint: str) -> dict[str, object]:
     }
 
 
+def cache_note(traits: Mapping[str, Any]) -> str | None:
+    """A line for a model behind a server whose weights were not named, so that its answers are not kept."""
+    if traits.get("family") != "endpoint" or traits.get("revision") is not None:
+        return None
+    return "cache: not used, a server's weights are not known; name them with ?revision=TEXT to keep answers"
+
+
 def engine_note(traits: Mapping[str, Any]) -> str | None:
     """A line for a local model that cannot share a clip's prefix in the fast way."""
     engine = traits.get("engine")

@@ -17,7 +17,7 @@ from pytest_mcr.run.cache import ResponseCache, open_cache
 from pytest_mcr.run.clips import Clip, Clips
 from pytest_mcr.run.design import design
 from pytest_mcr.run.exits import INVALID_EXIT, USAGE_EXIT
-from pytest_mcr.run.process import Process, engine_note, facts
+from pytest_mcr.run.process import Process, cache_note, engine_note, facts
 from pytest_mcr.run.proof import Proof
 from pytest_mcr.run.questions import Question, case_question
 from pytest_mcr.run.recording import describe, recorded
@@ -173,9 +173,10 @@ class Subject:
             describe(process, model, design(self.dataset.samples, self.settings.conditions), self.settings.answer)
         self._cache = self._open_cache(model, process)
         process.spend("load", time.perf_counter() - started)
-        note = engine_note(dict(getattr(model, "traits", None) or {}))
-        if note is not None:
-            process.note(note)
+        traits = dict(getattr(model, "traits", None) or {})
+        for note in (engine_note(traits), cache_note(traits) if self.settings.cache is not None else None):
+            if note is not None:
+                process.note(note)
         self._news = True
         clips = Clips(self.dataset.root, getattr(model, "sample_rate", None), self._cache)
         fingerprint = f"{fingerprint} {code_digest(self.spec)}"  # for the cache; the results hold the model's own

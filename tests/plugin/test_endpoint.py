@@ -189,6 +189,10 @@ def test_answers_are_kept_only_for_weights_that_have_a_name(mcr: Runner, data: P
         assert fresh() == first, "a server may serve other weights today: nothing says that it does not"
         assert fresh(revision="r1") == first
         assert fresh(revision="r1") < 10
+        assert "name them with ?revision=TEXT" not in " ".join(
+            mcr(spec(server, revision="r1"), data, *REPORT).text.split()
+        )
+        assert "name them with ?revision=TEXT" in " ".join(mcr(spec(server), data, *REPORT).text.split())
         assert fresh(revision="r2") == first
 
 

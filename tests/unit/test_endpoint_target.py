@@ -1,3 +1,4 @@
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mcr.errors import ModelError
-from pytest_mcr.models.endpoint_target import OPTIONS, Target, is_loopback, parse_target
+from pytest_mcr.glue.flags import OPTIONS as FLAGS
+from pytest_mcr.models.endpoint_target import BUDGET, OPTIONS, RETRIES, TIMEOUT, Target, is_loopback, parse_target
+from pytest_mcr.models.process_command import Command
 from pytest_mcr.models.spec import parse_spec
 
 HOSTS = st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True)
@@ -97,6 +100,13 @@ def test_a_secret_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(ModelError, match="PYTEST_MCR_API_KEY") as error:
         target(f"openai:{text}")
     assert "SECRET" not in str(error.value)
+
+
+def test_help_states_the_limits_that_hold() -> None:
+    [words] = [option.help for option in FLAGS if option.flag == "--mcr-model"]
+    assert f"openai: {TIMEOUT:g} s a try, {RETRIES} more tries, {BUDGET:g} s without an answer from any server" in words
+    exec_ = {field.name: field.default for field in fields(Command)}
+    assert f"exec: {exec_['start']:g} s for a child's first line, {exec_['timeout']:g} s without an answer" in words
 
 
 def test_every_option_says_what_it_does() -> None:

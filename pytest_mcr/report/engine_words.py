@@ -33,4 +33,7 @@ def pace_line(record: RunRecord) -> str | None:
 def resumable(record: RunRecord) -> bool:
     """Whether the run was cut short and its model's answers are kept."""
     kept = record.settings.get("cache") is not None and record.model.get("kind") not in ("oracle", "replay")
+    traits = record.model.get("traits")
+    if record.model.get("kind") == "endpoint" and not (isinstance(traits, Mapping) and traits.get("revision")):
+        kept = False  # weights without a name: nothing was cached
     return kept and any(reason.startswith("the run ended early") for reason in record.judgement.reasons)

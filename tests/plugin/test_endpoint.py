@@ -222,6 +222,7 @@ def test_ctrl_c_ends_the_run_and_every_connection(data: Path, pytester: pytest.P
         assert process.returncode == 2, text
         assert "KeyboardInterrupt" in text
         assert json.loads((pytester.path / "out" / "results.json").read_text())["verdict"] == "partial"
+        assert "goes on from here" not in text, "nothing was cached"
 
 
 # --- a real server -------------------------------------------------------------------------------------------------

@@ -13,11 +13,13 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import IO, Final
 
 from pytest_mcr.errors import ModelError
 from pytest_mcr.models.process_command import Command
 from pytest_mcr.models.process_guard import Guard, end
+from pytest_mcr.models.process_lines import printable
 
 BLOCK: Final = 1 << 16
 LONGEST: Final = 1 << 24
@@ -31,7 +33,8 @@ LAST_WORDS: Final = 2.0
 """Seconds that a child has to end by itself once its stdout has."""
 AT_EOF: Final = 10.0
 AT_TERM: Final = 5.0
-"""Seconds from the end of its stdin to SIGTERM (a busy child gets none), and from there to SIGKILL."""
+AT_KILL: Final = 5.0
+"""Seconds from the end of its stdin to SIGTERM (a busy child gets none), from there to SIGKILL, and to its end."""
 
 
 class Child:
@@ -119,7 +122,7 @@ class Child:
     def terminate(self) -> None:
         """Send SIGTERM to its group."""
         if self.running:
-            os.killpg(self._process.pid, signal.SIGTERM)
+            end(self._process.pid, signal.SIGTERM)
 
     def bury(self) -> str:
         """End it if it lives, with all that it has started, and close its pipes.
@@ -132,7 +135,8 @@ class Child:
             wait_for([self], LAST_WORDS)
         status = self._process.poll()
         end(self._process.pid)
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):  # a process in a driver's hands cannot even be killed
+            self._process.wait(AT_KILL)
         self._guard.forget(self._process.pid)
         self.drain()
         for name in self._pipes:
@@ -144,8 +148,7 @@ class Child:
     def stderr_tail(self) -> str:
         """Its last lines on stderr as one line, for a message."""
         lines = [" ".join(line.split()) for line in self._tail.decode("utf-8", "replace").splitlines() if line.strip()]
-        text = " | ".join(lines[-LAST_LINES:])
-        return "".join(letter if letter.isprintable() else "?" for letter in text) or "(empty)"
+        return printable(" | ".join(lines[-LAST_LINES:])) or "(empty)"
 
     def drain(self) -> None:
         """Take what its pipes hold now."""

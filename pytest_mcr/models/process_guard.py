@@ -73,10 +73,10 @@ def alive(group: int) -> bool:
     return True
 
 
-def end(group: int) -> None:
-    """Kill a whole group, if it is still there."""
+def end(group: int, by: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to a whole group, if it is still there."""
     try:
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(group, by)
     except (ProcessLookupError, PermissionError):  # macOS says the latter of zombies
         return
 

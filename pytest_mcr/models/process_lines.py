@@ -70,7 +70,7 @@ def read_hello(line: bytes) -> Hello:
     rate = record.get("sample_rate")
     if rate is not None and (type(rate) is not int or not RATES[0] <= rate <= RATES[1]):
         raise LineError(f"its first line has sample_rate {quoted(rate)}, expected whole Hz, {RATES[0]} to {RATES[1]}")
-    return Hello(record["name"], record["fingerprint"], rate)
+    return Hello(printable(record["name"]), record["fingerprint"], rate)
 
 
 def read_id(line: bytes) -> tuple[str, dict[str, Any]]:
@@ -103,7 +103,7 @@ def read_answer(record: Mapping[str, Any], candidates: Sequence[str]) -> Respons
     """
     error = record.get("error")
     if error is not None:
-        words = " ".join(str(error).split())[:LONGEST_REPORT]
+        words = printable(" ".join(str(error).split())[:LONGEST_REPORT])
         raise LineError(f"reported: {words or 'an error without words'}")
     if "text" not in record:
         raise LineError(
@@ -126,6 +126,11 @@ def quoted(value: object) -> str:
     """A foreign value for a message: as Python shows it, cut."""
     text = repr(value)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 4]}...{text[-1]}"
+
+
+def printable(text: str) -> str:
+    """A foreign text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

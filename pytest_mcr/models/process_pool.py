@@ -104,7 +104,8 @@ class Pool:
     def close(self) -> None:
         """End all children and the guard, within a bounded time."""
         seats, self.seats = self.living, []
-        children = [(seat.child, bool(seat.asked)) for seat in seats if seat.child is not None]
+        # One that still loads its model would not see the end of its stdin either.
+        children = [(seat.child, bool(seat.asked) or not seat.ready) for seat in seats if seat.child is not None]
         try:
             dismiss([child for child, _ in children], [child for child, busy in children if busy])
         finally:

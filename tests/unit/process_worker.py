@@ -81,6 +81,10 @@ match behaviour:
     case "exits-at-start":
         print("no weights here", file=sys.stderr)
         sys.exit(3)
+    case "one-loads":
+        if os.environ["PYTEST_MCR_WORKER"] == "0":
+            time.sleep(600)
+        sys.exit(3)
     case "silent-at-start":
         time.sleep(600)
     case "crashes-once":

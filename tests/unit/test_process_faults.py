@@ -77,6 +77,17 @@ def test_a_child_that_says_nothing_at_its_start() -> None:
     assert "?start=0.6" in message
 
 
+def test_a_line_after_the_first_that_nobody_asked_for() -> None:
+    assert "wrote a second line before it was asked anything" in refused("hello", f"{json.dumps(HELLO)}\nnoise")
+
+
+def test_a_child_that_still_loads_gets_no_time_to_leave() -> None:
+    began = time.monotonic()
+    message = refused("one-loads", options="workers=2&start=60")
+    assert time.monotonic() - began < 3
+    assert "exited with status 3 before its first line" in message
+
+
 def test_children_that_are_different_models() -> None:
     message = refused("differ", options="workers=2")
     assert "all must be the same model" in message
@@ -91,6 +102,7 @@ def test_children_that_are_different_models() -> None:
     [
         ({"error": "out of memory\nby far"}, ["the child reported: out of memory by far"]),
         ({"text": "yes", "error": "half"}, ["reported: half"]),
+        ({"error": "\x1b[31mred"}, ["reported: ?[31mred"]),
         ({"error": ""}, ["reported: an error without words"]),
         ({}, ['without "text" (id)']),
         ({"answer": "yes"}, ['without "text" (answer, id)']),

@@ -86,8 +86,10 @@ def load_checkpoint(
         if not trust_remote_code and "trust_remote_code" in str(error):
             raise refusal(folder, "transformers has no class of its own for a part of it") from error
         reason = " ".join(str(error).split())[:300]
+        about_attention = attention is not None and "attention" in reason.casefold()
+        advice = f"; leave attn={attention} out" if about_attention else _install(error)
         raise ModelError(
-            f"{folder}: transformers {transformers.__version__} cannot load it: {reason}{_install(error)}"
+            f"{folder}: transformers {transformers.__version__} cannot load it: {reason}{advice}"
         ) from error
     if listener(processor) is None or not hasattr(processor, "apply_chat_template"):
         raise ModelError(f"{folder}: its {type(processor).__name__} takes no audio; expected an audio-language model")

@@ -1,4 +1,5 @@
 # mypy: allow-untyped-calls
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -103,4 +104,13 @@ def test_torn_weights(tiny_model_dir: Path, tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ModelError, match="cannot load it") as caught:
         loaded(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("attention", ["flash_attention_2", "flex_attention"])
+def test_an_attention_that_the_model_or_the_machine_lacks(tiny_model_dir: Path, attention: str) -> None:
+    if attention == "flash_attention_2" and importlib.util.find_spec("flash_attn"):
+        pytest.skip("flash-attn is installed")
+    with pytest.raises(ModelError, match=f"(?i)attention.*; leave attn={attention} out") as caught:
+        loaded(tiny_model_dir, f"?attn={attention}")
     assert "\n" not in str(caught.value)

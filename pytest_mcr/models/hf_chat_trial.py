@@ -63,7 +63,8 @@ def _writes_system(processor: Processor, chat: Chat) -> bool:
         written = str(processor.real.tokenizer.decode(_ids(processor, replace(chat, system=SYSTEM))))
     except UNABLE:
         return False
-    return SYSTEM in written and "'type'" not in written and PROMPT in written
+    as_code = any(f"{quote}type{quote}" in written for quote in "'\"")
+    return SYSTEM in written and PROMPT in written and not as_code
 
 
 def _ids(processor: Processor, chat: Chat) -> list[int]:

@@ -30,6 +30,7 @@ STRING_ONLY = (
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+AS_JSON = STRING_ONLY.replace("{{ m['content'] }}", "{{ m['content'] if m['content'] is string else m | tojson }}", 1)
 NO_SYSTEM = STRING_ONLY.replace("{% for m in messages %}", "{% for m in messages if m['role'] != 'system' %}")
 REFUSES_SYSTEM = STRING_ONLY.replace("{{ m['content'] }}", "{{ raise_exception('System role not supported') }}", 1)
 AUDIO_FIRST_ALWAYS = STRING_ONLY.replace(
@@ -106,8 +107,9 @@ def engine_of_traits(model: HfModel) -> dict[str, Any]:
     return engine
 
 
-def test_a_template_that_takes_the_system_turn_as_a_string(tiny_model_dir: Path, tmp_path: Path) -> None:
-    model = loaded(with_template(tiny_model_dir, tmp_path / "m", STRING_ONLY), ESCAPED)
+@pytest.mark.parametrize("template", [STRING_ONLY, AS_JSON], ids=["as it is", "as JSON"])
+def test_a_template_that_takes_the_system_turn_as_a_string(tiny_model_dir: Path, tmp_path: Path, template: str) -> None:
+    model = loaded(with_template(tiny_model_dir, tmp_path / "m", template), ESCAPED)
     request = ask(clip(1))
     turns = [{"role": "system", "content": SYSTEM}, user_turn(request, ("audio", "text"))]
     assert text_of(model.respond([request])[0]) == by_hand(model, request, turns)

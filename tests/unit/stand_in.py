@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,13 @@ class StandIn:
 
     folder: Path
     processor: Any
+    patches: tuple[AbstractContextManager[Any], ...] = ()
 
     @contextmanager
     def serving(self) -> Iterator[None]:
         """The auto class gives the stand-in, as it would load the family's own."""
-        with mock.patch.object(hf.AutoProcessor, "from_pretrained", return_value=self.processor):
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(hf.AutoProcessor, "from_pretrained", return_value=self.processor))
+            for patch in self.patches:  # of what the model class itself cannot be built without
+                stack.enter_context(patch)
             yield

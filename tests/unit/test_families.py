@@ -151,6 +151,11 @@ def test_the_end_of_a_long_clip_is_heard(model: HfModel) -> None:
     assert gap(one, two) > 10 * TOLERANCE
 
 
+@pytest.mark.parametrize("seconds", [0.5, 0.77, 1.0, 1.501, 1.6, 2.999, 4.0])
+def test_a_clip_of_any_length_is_not_taken_for_one_that_was_cut(model: HfModel, seconds: float) -> None:
+    assert model._inputs.encode(noise(model, 1, seconds), ["?"]).audio
+
+
 def test_a_clip_beyond_the_window_is_an_error_that_names_both_lengths(model: HfModel) -> None:
     window, rate = model._inputs.window, model.sample_rate
     long = Audio(np.zeros(math.ceil(((window or 600.0) + 0.5) * rate), np.float32), rate, "long")

@@ -8,7 +8,7 @@ import torch
 from pytest_mcr.errors import DeliveryError
 from pytest_mcr.models.hf_processor import Processor
 from pytest_mcr.models.hf_trials import joins_exactly, prompts_apart, shortest_seconds, window_seconds
-from tests.unit import tiny_families, tiny_standins
+from tests.unit import tiny_families, tiny_gemma, tiny_standins
 from tests.unit import tiny_processors as tiny
 from tests.unit.tiny_requests import clip
 
@@ -21,8 +21,8 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-GEMMA = {"gemma3n": tiny_standins.gemma3n_processor, "gemma4": tiny_standins.gemma4_processor,
-         "gemma4_unified": tiny_standins.gemma4_unified_processor}  # fmt: skip
+GEMMA = {"gemma3n": tiny_gemma.gemma3n_processor, "gemma4": tiny_gemma.gemma4_processor,
+         "gemma4_unified": tiny_gemma.gemma4_unified_processor}  # fmt: skip
 COUNTING = {"vibevoice_asr": tiny_families.vibevoice_processor, "moss_transcribe_diarize": tiny_families.moss_processor,
             "muse_spark": tiny_standins.muse_processor}  # fmt: skip
 

@@ -18,9 +18,10 @@ from safetensors.torch import save_file
 from transformers.audio_utils import mel_filter_bank
 from transformers.models.fun_asr_nano.feature_extraction_fun_asr_nano import FunAsrNanoFeatureExtractor
 
-from tests.unit.stand_in import VISION, StandIn, blind, seeing
+from tests.unit.stand_in import StandIn, blind
 from tests.unit.tiny import _tokenizer
 from tests.unit.tiny_families import LANGUAGE, SECONDS, language, save, template, tokenizer_with
+from tests.unit.tiny_gemma import gemma3n, gemma4, gemma4_unified
 from tests.unit.tiny_omni import qwen2_5_omni, qwen3_omni_moe
 
 
@@ -109,49 +110,6 @@ def fun_asr_nano(folder: Path) -> StandIn:
     return StandIn(save(folder, hf.FunAsrNanoForConditionalGeneration, config, None), processor)
 
 
-def gemma_tokenizer() -> Any:
-    tokenizer = tokenizer_with("<|audio_sep|>", "<|image_sep|>", *VISION[:2])
-    return seeing(
-        tokenizer, image_token=VISION[0], boi_token="<|image_sep|>", eoi_token="<|image_sep|>",
-        audio_token="<|AUDIO|>", boa_token="<|audio_sep|>", eoa_token="<|audio_sep|>",
-    )  # fmt: skip
-
-
-def gemma3n_processor() -> Any:
-    chat = template("<|AUDIO|>")
-    return blind(hf.Gemma3nProcessor)(hf.Gemma3nAudioFeatureExtractor(), None, gemma_tokenizer(), chat_template=chat)
-
-
-def gemma4_processor() -> Any:
-    return blind(hf.Gemma4Processor)(
-        hf.Gemma4AudioFeatureExtractor(), None, gemma_tokenizer(), None, chat_template=template("<|AUDIO|>")
-    )
-
-
-def gemma4_unified_processor() -> Any:
-    return blind(hf.Gemma4UnifiedProcessor)(
-        hf.Gemma4UnifiedAudioFeatureExtractor(), None, gemma_tokenizer(), None, chat_template=template("<|AUDIO|>")
-    )
-
-
-def gemma4(folder: Path) -> StandIn:
-    processor = gemma4_processor()
-    tokenizer = processor.tokenizer
-    number = tokenizer.convert_tokens_to_ids
-    config = hf.Gemma4Config(
-        text_config={"vocab_size": len(tokenizer), "vocab_size_per_layer_input": len(tokenizer), **LANGUAGE,
-                     "hidden_size_per_layer_input": 16, "num_kv_shared_layers": 0, "sliding_window": 64,
-                     "global_head_dim": 16, "num_hidden_layers": 4, "pad_token_id": tokenizer.pad_token_id,
-                     "eos_token_id": tokenizer.eos_token_id,
-                     "layer_types": ["sliding_attention", "full_attention"] * 2},
-        audio_config={"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-                      "subsampling_conv_channels": [128, 8], "output_proj_dims": 32},
-        vision_config=None, audio_token_id=number("<|AUDIO|>"), image_token_id=number(VISION[0]),
-        video_token_id=number(VISION[1]), boa_token_id=number("<|audio_sep|>"),
-    )  # fmt: skip
-    return StandIn(save(folder, hf.Gemma4ForConditionalGeneration, config, None), processor)
-
-
 def dots3_note(folder: Path) -> StandIn:
     tokenizer = tokenizer_with("<|imgpad|>", "<|video_pad|>", "<|audio_comp_pad|>")
     number = tokenizer.convert_tokens_to_ids
@@ -175,22 +133,6 @@ def dots3_note(folder: Path) -> StandIn:
         video_token_id=number("<|video_pad|>"),
     )  # fmt: skip
     return StandIn(save(folder, hf.Dots3NoteForConditionalGeneration, config, None), processor)
-
-
-def gemma4_unified(folder: Path) -> StandIn:
-    processor = gemma4_unified_processor()
-    tokenizer = processor.tokenizer
-    number = tokenizer.convert_tokens_to_ids
-    config = hf.Gemma4UnifiedConfig(
-        text_config={"vocab_size": len(tokenizer), **LANGUAGE, "sliding_window": 64, "num_hidden_layers": 4,
-                     "global_head_dim": 16, "pad_token_id": tokenizer.pad_token_id,
-                     "eos_token_id": tokenizer.eos_token_id,
-                     "layer_types": ["sliding_attention", "full_attention"] * 2},
-        audio_config={"audio_embed_dim": 640}, vision_config={"mm_embed_dim": 64, "output_proj_dims": 64},
-        audio_token_id=number("<|AUDIO|>"), image_token_id=number(VISION[0]), video_token_id=number(VISION[1]),
-        boa_token_id=number("<|audio_sep|>"),
-    )  # fmt: skip
-    return StandIn(save(folder, hf.Gemma4UnifiedForConditionalGeneration, config, None), processor)
 
 
 def muse_processor() -> Any:
@@ -219,8 +161,8 @@ def muse_spark(folder: Path) -> StandIn:
 
 STAND_INS: dict[str, Callable[[Path], StandIn]] = {
     build.__name__: build for build in (
-        granite_speech, granite_speech_plus, fun_asr_nano, gemma4, gemma4_unified, qwen2_5_omni, qwen3_omni_moe,
-        dots3_note, muse_spark,
+        granite_speech, granite_speech_plus, fun_asr_nano, gemma3n, gemma4, gemma4_unified, qwen2_5_omni,
+        qwen3_omni_moe, dots3_note, muse_spark,
     )
 }  # fmt: skip
 """Builders by family (``config.model_type``)."""

@@ -147,7 +147,8 @@ class Child:
 
     def stderr_tail(self) -> str:
         """Its last lines on stderr as one line, for a message."""
-        lines = [" ".join(line.split()) for line in self._tail.decode("utf-8", "replace").splitlines() if line.strip()]
+        lines = [" ".join(line.split()) for line in self._tail.decode("utf-8", "replace").splitlines()]
+        lines = [line for line in lines if line.strip("^~ ")]  # without the marks under a traceback's lines
         return printable(" | ".join(lines[-LAST_LINES:])) or "(empty)"
 
     def drain(self) -> None:

@@ -175,7 +175,7 @@ class Pool:
         raise ModelError(str(self.garbage(seat, problem)))
 
     def _stillborn(self, seat: Seat, reason: str) -> None:
-        raise ModelError(f"{self.command.label}: the child {reason}")
+        raise ModelError(f"{self.command.label}: the child {reason}; try the command by itself")
 
     def _look(self, seat: Seat, taken: Callable[[Seat, bytes], None], lost: Callable[[Seat, str], None]) -> None:
         child = seat.child

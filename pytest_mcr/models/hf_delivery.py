@@ -53,7 +53,7 @@ def verify(counts: Sequence[int], tensors: Tensors, clips: Sequence[Audio], extr
             raise DeliveryError(f"{list(counts)} audio placeholders in the prompts; the features call for {expected}")
     hop = getattr(extractor, "hop_length", None)
     if hop is not None:
-        frame = getattr(extractor, "frame_length", None) or getattr(extractor, "n_fft", 0)
+        frame: Any = getattr(extractor, "frame_length", None) or getattr(extractor, "n_fft", 0)
         _verify_length(frames, clips, int(hop), int(frame))
 
 

@@ -9,12 +9,11 @@ from unittest import mock
 
 import torch
 import transformers as hf
-from transformers.models.gemma3n import modeling_gemma3n
 
 from tests.unit.stand_in import VISION, StandIn, blind, seeing
 from tests.unit.tiny_families import LANGUAGE, save, template, tokenizer_with
 
-FROM_CONFIG = modeling_gemma3n.AutoModel.from_config
+FROM_CONFIG = hf.AutoModel.from_config
 
 
 def gemma3n_processor() -> Any:
@@ -50,7 +49,7 @@ def gemma3n(folder: Path) -> StandIn:
         audio_token_id=sound, image_token_id=image, boa_token_id=edge, eoa_token_id=edge, boi_token_id=image_edge,
         eoi_token_id=image_edge,
     )  # fmt: skip
-    made = StandIn(folder, processor, (mock.patch.object(modeling_gemma3n.AutoModel, "from_config", without_pictures),))
+    made = StandIn(folder, processor, (mock.patch.object(hf.AutoModel, "from_config", without_pictures),))
     with made.serving():
         save(folder, hf.Gemma3nForConditionalGeneration, config, None)
     return made

@@ -6,10 +6,10 @@ error of its case; what a server says about its failure is never an answer.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -19,7 +19,7 @@ from pytest_mcr.models.endpoint_body import chat, encode
 from pytest_mcr.models.endpoint_call import Caller, CallError
 from pytest_mcr.models.endpoint_http import Wire
 from pytest_mcr.models.endpoint_key import ApiKey, key_of_environment
-from pytest_mcr.models.endpoint_loop import LoopThread
+from pytest_mcr.models.endpoint_loop import LoopThread, together
 from pytest_mcr.models.endpoint_probe import Findings, probe, reach
 from pytest_mcr.models.endpoint_reply import Reply
 from pytest_mcr.models.endpoint_scores import OF_LABEL, WITH_IDS, ScoresError
@@ -120,7 +120,10 @@ class Endpoint:
 
     async def _respond(self, requests: Sequence[Request]) -> list[Response]:
         clips: dict[tuple[str, int], str] = {}  # a clip is encoded once for all its questions
-        return list(await asyncio.gather(*(self._answer(request, clips) for request in requests)))
+        order = turns(requests)
+        given = await together(self._answer(requests[place], clips) for place in order)
+        answers = dict(zip(order, given, strict=True))
+        return [answers[place] for place in range(len(requests))]
 
     async def _answer(self, request: Request, clips: dict[tuple[str, int], str]) -> Response:
         labels = request.candidates if request.want_scores and self._scoring is not None else ()
@@ -138,7 +141,7 @@ class Endpoint:
     async def _scores(self, request: Request, clips: dict[tuple[str, int], str], question: Reply) -> dict[str, float]:
         assert self._scoring is not None
         extras = {**self._extras, **OF_LABEL}
-        replies = await asyncio.gather(*(self._ask(request, clips, 1, extras, label) for label in request.candidates))
+        replies = await together(self._ask(request, clips, 1, extras, label) for label in request.candidates)
         scored = zip(request.candidates, replies, strict=True)
         return {label: self._scoring.score(question, reply) for label, reply in scored}
 
@@ -174,6 +177,20 @@ class Endpoint:
             "repetition_penalty": 1.0 if self._extras else "the server's own",
             "concurrency": target.concurrency,
         }
+
+
+def turns(requests: Sequence[Request]) -> list[int]:
+    """Places of the requests in the order to send them: the first question of every clip, then the second, and so on.
+
+    When the second arrives, the server has mostly computed the clip, and finds it in its prefix cache.
+    """
+    seen: Counter[str | None] = Counter()
+    turn = []
+    for request in requests:
+        digest = None if request.audio is None else request.audio.digest
+        turn.append(seen[digest])
+        seen[digest] += 1
+    return sorted(range(len(requests)), key=turn.__getitem__)
 
 
 def _clip(audio: Audio | None, clips: dict[tuple[str, int], str]) -> str | None:

@@ -137,6 +137,8 @@ class Wire:
             message += f"; {self._key.advice(url)}"
         elif status == 404:
             message += await self._what_it_has(url)
+        elif status == 413:
+            message += "; send clips at a lower rate (?rate=16000), or raise what the server takes"
         elif 300 <= status < 400:
             message = (
                 f"HTTP {status}: redirects to {_host(got.headers)}, which is not followed; name that server instead"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future, wait
 from typing import Any, Final, TypeVar
 
@@ -66,6 +66,23 @@ class LoopThread:
             future.cancel()
             settled = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop)
             settled.result(CLOSING)
+
+
+async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do several things at once; when one of them fails, the others are given up.
+
+    Returns:
+        What each returned, in order.
+
+    Raises:
+        BaseException: what the first to fail raised.
+    """
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _wind_up(last: Callable[[], Awaitable[None]]) -> None:

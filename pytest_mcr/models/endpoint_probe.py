@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pytest_mcr.models.endpoint_body import UNPENALIZED, chat, encode
 from pytest_mcr.models.endpoint_call import Caller, CallError
 from pytest_mcr.models.endpoint_http import HttpError, Wire
 from pytest_mcr.models.endpoint_key import ApiKey
+from pytest_mcr.models.endpoint_loop import together
 from pytest_mcr.models.endpoint_reply import Reply, model_ids
 from pytest_mcr.models.endpoint_scores import OF_LABEL, WITH_LOGPROBS, ScoresError, Scoring, learn
 from pytest_mcr.models.endpoint_servers import Servers
@@ -59,7 +59,7 @@ async def reach(target: Target, key: ApiKey, wire: Wire) -> None:
         if got.status in (401, 403):
             raise ModelError(f"openai: {url}: HTTP {got.status}; {key.advice(url)}")
 
-    await asyncio.gather(*map(one, target.urls))
+    await together(map(one, target.urls))
 
 
 async def probe(target: Target, key: ApiKey, wire: Wire) -> list[Findings]:
@@ -68,7 +68,7 @@ async def probe(target: Target, key: ApiKey, wire: Wire) -> list[Findings]:
     Raises:
         ModelError: one of them does not answer, or gives no scores where they are demanded.
     """
-    return list(await asyncio.gather(*(_probe_one(target, key, wire, url) for url in target.urls)))
+    return await together(_probe_one(target, key, wire, url) for url in target.urls)
 
 
 async def _probe_one(target: Target, key: ApiKey, wire: Wire, url: str) -> Findings:

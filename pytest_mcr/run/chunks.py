@@ -19,6 +19,8 @@ CHUNK_CASES: Final = 32
 """Cases a chunk holds at the least (the last sample is kept whole): eight samples with four conditions."""
 ROUNDS: Final = 4
 """Times that a chunk fills all places of an endpoint: at its end they run empty, since a chunk is waited for."""
+LARGEST: Final = 512
+"""Cases a chunk grows to: each request holds its samples, 2 MB for 30 s at 16 kHz."""
 
 
 def case_in(node_id: str, tasks: tuple[str, ...]) -> tuple[str, str] | None:
@@ -42,7 +44,9 @@ def _pattern(tasks: tuple[str, ...]) -> re.Pattern[str]:
 
 def chunk_size(spec: Spec) -> int:
     """Cases a chunk of this model holds at the least: a server that answers many at once is not kept waiting."""
-    return max(CHUNK_CASES, ROUNDS * concurrency_of(spec)) if spec.scheme == "openai" else CHUNK_CASES
+    if spec.scheme != "openai":
+        return CHUNK_CASES
+    return min(max(CHUNK_CASES, ROUNDS * concurrency_of(spec)), LARGEST)
 
 
 def plan_chunks(node_ids: Iterable[str], tasks: tuple[str, ...], size: int = CHUNK_CASES) -> list[list[str]]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_mcr.core.case import CONDITIONS
 from pytest_mcr.models.spec import parse_spec
-from pytest_mcr.run.chunks import CHUNK_CASES, ROUNDS, case_in, cases_of, chunk_size, plan_chunks
+from pytest_mcr.run.chunks import CHUNK_CASES, LARGEST, ROUNDS, case_in, cases_of, chunk_size, plan_chunks
 
 TASKS = ("AQA", "SER", "B_2", "A-B_2")
 FUNCTIONS = ("mcr/test_mcr_bench.py::test_mcr_bench", "own/test_own.py::TestIt::test_b")
@@ -62,6 +62,7 @@ def test_sizes(ids: list[str], size: int) -> None:
         ("oracle:listener", CHUNK_CASES),
         ("openai:http://h/v1#m?concurrency=1", CHUNK_CASES),
         ("openai:http://h/v1#m?concurrency=64", 64 * ROUNDS),
+        ("openai:http://h/v1#m?concurrency=4096", LARGEST),
     ],
 )
 def test_a_chunk_keeps_an_endpoint_busy(model: str, size: int) -> None:

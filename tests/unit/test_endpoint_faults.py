@@ -186,6 +186,16 @@ def test_a_server_that_comes_back_is_used_again(connect: Connect, monkeypatch: p
         assert [one.text for one in model.respond(requests(8))] == [expected(one) for one in requests(8)]
 
 
+def test_the_first_question_of_every_clip_goes_first(connect: Connect) -> None:
+    with Server() as server:
+        model = connect(server, concurrency=1)
+        before = len(server.asked)
+        asked = requests(32, clips=8)
+        assert [one.text for one in model.respond(asked[::-1])] == [expected(one) for one in asked[::-1]]
+        heard = [got.wav for got in server.asked[before:]]
+        assert [len(set(heard[at : at + 8])) for at in range(0, 32, 8)] == [8] * 4
+
+
 def test_clips_keep_to_their_server_and_move_when_it_dies(connect: Connect) -> None:
     with Server() as one, Server() as two:
         model = connect(one, two, budget=20)

@@ -19,6 +19,7 @@ LEVELS = {
 HOMES = {
     "torch": ("models/hf", "models/prefix", "probes/", "train/"),
     "transformers": ("models/hf", "models/prefix", "probes/", "train/"),
+    "httpx": ("models/endpoint_http",),
     "rich": ("report/terminal",),
     "pytest": ("glue/", "plugin"),
     "_pytest": ("glue/", "plugin"),

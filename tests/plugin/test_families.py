@@ -9,6 +9,8 @@ import pytest
 
 from tests.plugin.conftest import Runner
 
+BENCH = ("--mcr-profile", "report", "mcr/test_mcr_bench.py")
+
 EARS = """
 from pathlib import Path
 from unittest import mock
@@ -57,7 +59,7 @@ def ears(pytester: pytest.Pytester) -> None:
 
 def test_a_family_from_a_folder(mcr: Runner, data: Path, flamingo: Path) -> None:
     """Random weights: the canary hears the clips, the hearing test shows nothing, and nothing breaks."""
-    ran = mcr(str(flamingo), data, "--mcr-limit", "4", "--mcr-profile", "report", "--mcr-max-unparsed", "1")
+    ran = mcr(str(flamingo), data, *BENCH, "--mcr-limit", "4", "--mcr-max-unparsed", "1")
     ran.clean()
     assert ran.code == 0, ran.text
     results = ran.results
@@ -83,7 +85,7 @@ def test_a_family_from_a_folder(mcr: Runner, data: Path, flamingo: Path) -> None
 )
 def test_audio_that_is_lost_is_invalid(mcr: Runner, data: Path, tiny_model_dir: Path, spec: str, words: str) -> None:
     joint = "" if spec.endswith("?") else "&"
-    ran = mcr(f"{spec}{joint}folder={tiny_model_dir}", data, "--mcr-limit", "2", "--mcr-profile", "report")
+    ran = mcr(f"{spec}{joint}folder={tiny_model_dir}", data, *BENCH, "--mcr-limit", "2")
     ran.clean()
     assert (ran.code, ran.results["verdict"], ran.results["canary"]["verdict"]) == (8, "invalid", "fail")
     assert words in ran.results["canary"]["detail"]

@@ -45,7 +45,7 @@ def test_prompts_of_an_omni_model_are_tokenised_apart() -> None:
 def test_a_placeholder_too_few_is_still_counted() -> None:
     processor = count_unmarked(tiny.processor_of("audioflamingo3"))
     samples = clip(1).samples
-    with pytest.raises(ValueError, match="2 audios|2 audio inputs"):
+    with pytest.raises(ValueError, match=r"2 audios|2 audio inputs"):
         processor(text=["<sound>"], audio=[samples, samples], return_tensors="pt")
 
 

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, IRRELEVANT, NEUTRAL, PLACEBO
-from pytest_mcr.core.panel import Cell, Floats, Mask, Panel
+from pytest_mcr.core.clusters import Floats, Mask
+from pytest_mcr.core.panel import Cell, Panel
 
 Bounds = tuple[float, float]
 Parts = tuple[Floats, Floats]

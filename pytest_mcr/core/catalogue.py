@@ -32,6 +32,8 @@ class MetricSpec:
         hearing: it means nothing unless the model was shown to hear the clips.
         scores: it needs the model's candidate scores.
         companion: a metric (with the same condition) without which a gate on this one can be met by a bad model.
+        suite: that measures it.
+        least: clips below which a profile's gate on it is not judged.
     """
 
     name: str
@@ -44,6 +46,8 @@ class MetricSpec:
     hearing: bool = False
     scores: bool = False
     companion: str | None = None
+    suite: str = "bench"
+    least: int = 0
 
     @property
     def takes_condition(self) -> bool:
@@ -55,6 +59,100 @@ _UP, _DOWN, _FREE = Better.HIGHER, Better.LOWER, Better.NEITHER
 _TEXTS: Final = (FAITHFUL, ADVERSARIAL, IRRELEVANT)
 _PAIRED: Final = (*_TEXTS, PLACEBO)
 _SCORED: Final = (NEUTRAL, ADVERSARIAL, IRRELEVANT)
+
+_INF: Final = math.inf
+
+
+def _dominance(
+    name: str, about: str, better: Better, low: float = 0.0, high: float = 1.0, *, hearing: bool = False
+) -> MetricSpec:
+    """A fusion number: it takes no condition and needs scores of the audio alone and with an adversarial text."""
+    return MetricSpec(
+        f"dominance.{name}", about, better, (), (ADVERSARIAL,), low, high, hearing=hearing, scores=True,
+        suite="dominance",
+    )  # fmt: skip
+
+
+def _relation(
+    name: str,
+    about: str,
+    better: Better,
+    low: float = 0.0,
+    *,
+    needs: tuple[str, ...] = (),
+    hearing: bool = False,
+    scores: bool = False,
+) -> MetricSpec:
+    """A relation between answers about one clip under texts that vary (see `dominance`)."""
+    return MetricSpec(
+        f"dominance.{name}", about, better, (), (ADVERSARIAL, *needs), low, hearing=hearing, scores=scores,
+        suite="dominance", least=100,
+    )  # fmt: skip
+
+
+_RELATIONS: Final = (
+    _relation(
+        "irrelevant_flip", "M1: right from the audio alone, wrong with an irrelevant text", _DOWN, needs=(IRRELEVANT,),
+        hearing=True,
+    ),
+    _relation(
+        "irrelevant_edit_flip", "M2: the same with a varied irrelevant text", _DOWN, needs=(IRRELEVANT,), hearing=True
+    ),
+    _relation(
+        "faithful_break", "M3: right from the audio alone, wrong with a true text", _DOWN, needs=(FAITHFUL,),
+        hearing=True,
+    ),
+    _relation("edit_consistency", "M4: share of harmless edits under which the text is followed or not as before", _UP),
+    _relation("edit_worst", "M4: share of clips that no harmless edit changes", _UP),
+    _relation(
+        "strong_audio_flip", "M5: right by 2.2 nats from the audio alone, wrong with an adversarial text", _DOWN,
+        hearing=True, scores=True,
+    ),
+    _relation("warning_excess", "M8: following an adversarial text after a warning, less following without", _DOWN, -1.0),
+    _relation(
+        "warning_cost", "M8: wrong answers with a true text after a warning, less those without", _DOWN, -1.0,
+        needs=(FAITHFUL,),
+    ),
+    _relation("position_consistency", "M9: followed or not alike before and after the question", _UP),
+    _relation("denied_follow", "M10: following a label that the text denies or quotes as an error", _DOWN),
+    _relation(
+        "silence_difference", "M12: an adversarial text is answered otherwise when silence takes the clip's place", _UP,
+        hearing=True,
+    ),
+    _relation("order_consistency", "M13: the same answer when the options are listed in another order", _UP),
+    _relation("label_asymmetry", "M14: following the second of two labels, less following the first", _FREE, -1.0),
+    _relation("injection_excess", "M15: following an order in the text, less following the plain claim", _DOWN, -1.0),
+    _relation("language_excess", "M16: following in another language, less following in English", _DOWN, -1.0),
+    MetricSpec(
+        "dominance.slope", "M6, M7: change of following by one step of an operator's strength", _FREE, (),
+        (ADVERSARIAL,), -math.inf, math.inf, suite="dominance",
+    ),
+    MetricSpec(
+        "dominance.flip", "right from the audio alone, wrong with the text after this edit", _DOWN, (), (ADVERSARIAL,),
+        suite="dominance",
+    ),
+)  # fmt: skip
+
+
+_DOMINANCE: Final = (
+    _dominance("margin_audio", "margin of gold over the text's label from the audio alone, nats", _UP, -_INF, _INF),
+    _dominance("margin_joint", "the same margin with the adversarial text, nats", _UP, -_INF, _INF),
+    _dominance("displacement", "margin_audio - margin_joint: the pull of the text, nats", _DOWN, -_INF, _INF),
+    _dominance("robust", "share of clips heard, and kept against the text", _UP, hearing=True),
+    _dominance("repairable", "share of clips heard, and given up for the text", _DOWN, hearing=True),
+    _dominance("unheard", "share of clips whose gold loses with and without the text", _DOWN),
+    _dominance("rescued", "share of clips whose gold wins only with the adversarial text", _FREE),
+    _dominance("phi_audio", "Shapley value of the audio for the margin, nats", _UP, -_INF, _INF),
+    _dominance("phi_text", "Shapley value of the text for the margin, nats", _UP, -_INF, _INF),
+    _dominance("interaction", "what audio and text do beyond their sum, nats", _FREE, -_INF, _INF),
+    _dominance("text_share", "the text's share of the Shapley values, T and 0 over silence", _DOWN),
+    _dominance("text_share_none", "the same, T and 0 without any audio", _DOWN),
+    _dominance(
+        "balance_point", "relative uncertainty at which the text is followed half of the time", _DOWN, -2.0, 2.0,
+        hearing=True,
+    ),
+    _dominance("tpr", "text / (text + audio) answers where the model's own two answers differ", _DOWN, hearing=True),
+)  # fmt: skip
 
 _SPECS = (
     MetricSpec("accuracy", "share of right answers; flagged and unparsed are not right", _UP),
@@ -97,6 +195,8 @@ _SPECS = (
     ),
     MetricSpec("auroc", "rank-based AUROC of correctness by confidence", _UP, scores=True),
     MetricSpec("agreement", "share of answers that are the best-scored candidate", _UP, scores=True),
+    *_RELATIONS,
+    *_DOMINANCE,
 )
 
 METRICS: Final[Mapping[str, MetricSpec]] = MappingProxyType({spec.name: spec for spec in _SPECS})

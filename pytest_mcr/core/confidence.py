@@ -9,9 +9,10 @@ from scipy.special import stdtrit
 
 from pytest_mcr.core.betting import MEAN
 from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.core.clusters import Floats, Mask
 from pytest_mcr.core.estimates import NOTHING_WRONG, Estimate, mean_of, rate, undefined
 from pytest_mcr.core.intervals import ONE_SIDED, TWO_SIDED, Limits, wilson
-from pytest_mcr.core.panel import UNKNOWN, Cell, Floats, Mask, Panel
+from pytest_mcr.core.panel import UNKNOWN, Cell, Panel
 from pytest_mcr.core.rates import NO_ANSWERS, Estimates
 
 OVERCONFIDENT: Final = 0.85

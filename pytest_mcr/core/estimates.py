@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mcr.core.betting import ratio_limits
+from pytest_mcr.core.clusters import Clustered, Floats, Mask
 from pytest_mcr.core.intervals import Limits, correlation, mean_limits, pooled_limits, rate_limits
-from pytest_mcr.core.panel import Floats, Mask, Panel
 
 NOTHING_WRONG: Final = "no wrong answers"
 """Note of a number that is undefined because the model made no mistake."""
@@ -61,13 +61,13 @@ class Estimate:
         )
 
 
-def undefined(panel: Panel, note: str, n: int = 0, *, vacuous: bool = False) -> Estimate:
+def undefined(panel: Clustered, note: str, n: int = 0, *, vacuous: bool = False) -> Estimate:
     """A number that does not exist, with the reason."""
     nothing = np.zeros(panel.clusters)
     return Estimate(None, None, n, 0, nothing, nothing, note, vacuous)
 
 
-def rate(panel: Panel, hits: Mask, trials: Mask, *, empty: str, vacuous: bool = False) -> Estimate:
+def rate(panel: Clustered, hits: Mask, trials: Mask, *, empty: str, vacuous: bool = False) -> Estimate:
     """Share of the trials that are hits, with the clustered Wilson interval.
 
     Args:
@@ -96,7 +96,7 @@ def rate(panel: Panel, hits: Mask, trials: Mask, *, empty: str, vacuous: bool = 
 
 
 def ratio(
-    panel: Panel,
+    panel: Clustered,
     num: NDArray[np.generic],
     den: NDArray[np.generic],
     among: Mask,
@@ -137,7 +137,7 @@ def ratio(
 
 
 def mean_of(
-    panel: Panel,
+    panel: Clustered,
     values: NDArray[np.generic],
     counted: Mask,
     *,

@@ -16,7 +16,18 @@ from pytest_mcr.core.panel import Panel, panels
 from pytest_mcr.core.rates import Estimates, Key, accuracies, following, influences
 from pytest_mcr.core.ratios import ratios
 
-__all__ = ["METRICS", "OVERALL", "Better", "Metric", "MetricSpec", "Table", "conflict_errors_per_1000", "measure"]
+__all__ = [
+    "METRICS",
+    "OVERALL",
+    "Better",
+    "Metric",
+    "MetricSpec",
+    "Table",
+    "conflict_errors_per_1000",
+    "measure",
+    "overall",
+    "rows_of",
+]
 
 OVERALL: Final = "*"
 """The task of a number over all tasks: the unweighted mean of the tasks' values."""
@@ -143,35 +154,44 @@ def measure(outcomes: Sequence[Outcome], *, mrs_alpha: float = 0.8) -> Table:
         ValueError: a case was reported twice, or a sample has two golds or clusters.
     """
     tasks = panels(outcomes)
-    rows: list[Metric] = []
-    found: list[Estimates] = []
-    limits: list[Mapping[tuple[str, str | None], Bounds]] = []
-    for panel in tasks:
-        found.append(_measure_task(panel, mrs_alpha))
-        limits.append(reading_bounds(panel, mrs_alpha))
-        rows += _rows(panel.task, found[-1], limits[-1])
-    if tasks:
-        names = [panel.task for panel in tasks]
-        rows += _rows(OVERALL, _overall(names, found), _overall_bounds(found, limits))
-    return Table(rows)
+    found = [_measure_task(panel, mrs_alpha) for panel in tasks]
+    limits = [reading_bounds(panel, mrs_alpha) for panel in tasks]
+    return Table(rows_of([panel.task for panel in tasks], found, limits))
+
+
+def rows_of(
+    names: Sequence[str],
+    found: Sequence[Estimates],
+    limits: Sequence[Mapping[tuple[str, str | None], Bounds]] | None = None,
+) -> list[Metric]:
+    """The rows of each task and, where there are tasks, those over them.
+
+    Args:
+        names: the tasks, in order.
+        found: the numbers of each; metrics of `METRICS`, influence and share over the clusters of all tasks.
+        limits: the bounds of each over unparsed answers, where there are such.
+    """
+    bounds = [{} for _ in names] if limits is None else limits
+    rows = [row for name, own, ends in zip(names, found, bounds, strict=True) for row in _rows(name, own, ends)]
+    return rows + _rows(OVERALL, overall(names, found), _overall_bounds(found, bounds)) if names else rows
 
 
 def _measure_task(panel: Panel, alpha: float) -> Estimates:
     return accuracies(panel) | influences(panel) | ratios(panel, alpha) | following(panel) | confidences(panel)
 
 
-def _overall(names: Sequence[str], found: Sequence[Estimates]) -> Estimates:
+def overall(names: Sequence[str], found: Sequence[Estimates]) -> Estimates:
     """Means over tasks of every number that some task has; slices by gold and text label stay with their task."""
     keys = dict.fromkeys(key for estimates in found for key in estimates if _is_common(key))
-    overall: Estimates = {}
+    means: Estimates = {}
     for key in keys:
         parts = [estimates.get(key) for estimates in found]
         whole = [part for part in parts if part is not None and part.value is not None]
         if len(whole) == len(parts):
-            overall[key] = mean(whole) if len(whole) > 1 else whole[0]
+            means[key] = mean(whole) if len(whole) > 1 else whole[0]
         else:
-            overall[key] = _undefined_overall(names, parts)
-    return overall
+            means[key] = _undefined_overall(names, parts)
+    return means
 
 
 def _is_common(key: Key) -> bool:

@@ -14,10 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mcr.core.case import CONDITIONS, PLACEBO, Outcome, Verdict
-
-Mask = NDArray[np.bool_]
-Codes = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from pytest_mcr.core.clusters import Clusters, Codes, Floats, Mask
 
 UNKNOWN = -1
 _SILENT = {Verdict.FLAGGED: -2, Verdict.UNPARSED: -3, Verdict.ERROR: -4}
@@ -80,8 +77,7 @@ class Panel:
 
     def per_cluster(self, values: NDArray[np.generic]) -> Floats:
         """Sum a value by sample over each cluster; shape (clusters,)."""
-        weights = values.astype(np.float64)
-        return np.bincount(self.cluster, weights=weights, minlength=self.clusters).astype(np.float64)
+        return Clusters(self.cluster, self.clusters).per_cluster(values)
 
 
 def panels(outcomes: Iterable[Outcome]) -> tuple[Panel, ...]:

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, IRRELEVANT, NEUTRAL, PLACEBO
+from pytest_mcr.core.clusters import Mask
 from pytest_mcr.core.estimates import NOTHING_WRONG, Estimate, mean, rate, undefined
-from pytest_mcr.core.panel import UNKNOWN, Mask, Panel
+from pytest_mcr.core.panel import UNKNOWN, Panel
 
 Key = tuple[str, str | None, tuple[tuple[str, str], ...]]
 """Metric, condition, extra keys: what a row is found by within its task."""

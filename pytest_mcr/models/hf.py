@@ -209,6 +209,22 @@ class HfModel:
             self._loaded().fit(request, self._limit)
             self.spent()
 
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What was loaded, to look at.
+
+        Raises:
+            ModelError: it was closed.
+        """
+        if self._checkpoint is None:
+            raise ModelError(f"{self.name} was closed")
+        return self._checkpoint
+
+    @property
+    def inputs(self) -> Inputs:
+        """What makes tensors of clips and prompts."""
+        return self._inputs
+
     def close(self) -> None:
         """Free the weights."""
         self._lanes.close()

@@ -43,6 +43,10 @@ class ModelRaisedError(McrError):
     """A model raised while it answered; recorded as the error of its cases, never as an answer."""
 
 
+class PerturbError(McrError):
+    """A varied text broke the guard of its operator: a bug of ours, so that no answer to it may be counted."""
+
+
 class StopRunError(McrError):
     """The run cannot go on: nothing that the model would say could become a score.
 

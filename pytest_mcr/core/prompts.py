@@ -100,15 +100,43 @@ def render(template: Template, sample: Sample, condition: str) -> str:
     Returns:
         Lines joined by a newline: instruction, text (not in neutral), question, options (closed set not yet listed).
     """
-    has_text = condition not in (NEUTRAL, PLACEBO)
-    if sample.complete and has_text:
-        return sample.texts[condition]
+    if condition not in (NEUTRAL, PLACEBO):
+        return render_text(template, sample, sample.texts[condition])
     wording = RAW if sample.complete else template
-    question_line = wording.placebo_line if condition == PLACEBO else wording.question_line
-    lines = [wording.instruction]
-    if has_text:
-        lines.append(wording.text_line.replace("{text}", sample.texts[condition]))
-    lines.append(question_line.replace("{question}", sample.question))
-    if sample.candidates and not lists_candidates(sample.question, sample.candidates):
-        lines.append(wording.options_line.replace("{options}", ", ".join(sample.candidates)))
+    asked = wording.placebo_line if condition == PLACEBO else wording.question_line
+    return _lines(wording.instruction, asked.replace("{question}", sample.question), _options(wording, sample))
+
+
+def render_text(
+    template: Template,
+    sample: Sample,
+    text: str,
+    *,
+    after_question: bool = False,
+    candidates: Sequence[str] | None = None,
+) -> str:
+    """Render the user turn of a sample with any text.
+
+    Args:
+        template: the run's template; a sample with complete texts is always rendered ``raw``.
+        sample: the sample to ask about.
+        text: a description; the whole prompt for a sample with complete texts.
+        after_question: the text line stands behind the question instead of before it.
+        candidates: another order of the options; None for the sample's own.
+    """
+    if sample.complete:
+        return text
+    text_line = template.text_line.replace("{text}", text)
+    question = template.question_line.replace("{question}", sample.question)
+    asked = (question, text_line) if after_question else (text_line, question)
+    return _lines(template.instruction, *asked, _options(template, sample, candidates))
+
+
+def _options(template: Template, sample: Sample, candidates: Sequence[str] | None = None) -> str:
+    if not sample.candidates or lists_candidates(sample.question, sample.candidates):
+        return ""
+    return template.options_line.replace("{options}", ", ".join(candidates or sample.candidates))
+
+
+def _lines(*lines: str) -> str:
     return "\n".join(line for line in lines if line)

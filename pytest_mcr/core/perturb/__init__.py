@@ -4,8 +4,9 @@
 of it is a pure function of text, level and seed, the same in every process.
 """
 
+from pytest_mcr.core.perturb.editing import apply, levels_for
 from pytest_mcr.core.perturb.guards import check
-from pytest_mcr.core.perturb.operators import OPERATORS, Operator, apply, levels_for
+from pytest_mcr.core.perturb.operators import OPERATORS, Operator
 from pytest_mcr.core.perturb.parse import base_context
 from pytest_mcr.core.perturb.prompting import render_variant
 from pytest_mcr.core.perturb.rendering import render

@@ -44,9 +44,9 @@ def balance_point(clips: Clustered, uncertainty: Floats, follows: Mask, counted:
         return undefined(clips, reason, n)
     design = np.stack([np.ones(n), x])
     beta = fit(x, y)
-    value = float(-beta[0] / beta[1])
     if beta[1] >= 0:
         return undefined(clips, "P(follow) does not fall with the text's relative uncertainty", n)
+    value = float(-beta[0] / beta[1])
     if not SPAN[0] <= value <= SPAN[1]:
         return undefined(clips, f"P(follow) is {'above' if value > 0 else 'below'} one half at every possible dH", n)
     chance = expit(beta @ design)

@@ -253,6 +253,16 @@ def test_loading_says_what_is_wrong(connect: Connect) -> None:
         endpoint.check_servers(spec)
 
 
+def test_loopback_is_reached_past_the_proxy_of_the_environment(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with Server() as server:
+        [one] = connect(server, retries=0).respond(requests(1))
+        assert one.error is None
+
+
 def test_a_server_that_takes_only_the_standard_gets_only_that(connect: Connect) -> None:
     with Server(fault=lambda asked: "422" if "repetition_penalty" in asked.body else None) as server:
         model = connect(server, scores="auto")

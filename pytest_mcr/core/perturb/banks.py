@@ -39,7 +39,7 @@ AUTHORITIES: Final = MappingProxyType(
         "verified": "Verified annotation: {claim}",
     }
 )
-NEGATION: Final = "It is not true that {claim}"
+NEGATION: Final = "It is not the case that {claim}"
 QUOTATIONS: Final = MappingProxyType(
     {
         "wrongly-said": 'Someone wrongly said "{claim}"',
@@ -210,7 +210,7 @@ SOUNDALIKES: Final = MappingProxyType(
 HESITATIONS: Final = ("uh", "er", "um", "you know")
 
 TELLING: Final = vocabulary(
-    "probably possibly sure certainly anonymous user expert sensor log verified annotation true wrongly wrong known",
+    "probably possibly sure certainly anonymous user expert sensor log verified annotation wrongly wrong known",
     "follows ignore system allowed assistant crossword spelling classified",
 )
 """Content words of the frames above: none may stand in the default template."""

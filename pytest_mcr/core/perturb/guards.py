@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pytest_mcr.core.perturb.spans import mentioned, skeleton
+from pytest_mcr.core.perturb.spans import mentioned, plain_words
 from pytest_mcr.core.perturb.tree import NONE, Context, Rendered, broken
-from pytest_mcr.core.reading.words import key
 
 _ROOM: Final = 2000
 _TIMES: Final = 8
@@ -48,7 +47,7 @@ def check(
         raise broken(f"the options became {list(rendered.candidates)}", context, text)
     if damaged:
         return
-    if not _in_order(bearing, key(skeleton(text))):
+    if not _in_order(bearing, plain_words(text)):
         raise broken(f"a protected word of {list(bearing)} is gone", context, text)
     shown = mentioned(plain if plain is not None else text, context.labels)
     translated = any(claim.language != NONE for claim in context.claims)

@@ -103,7 +103,7 @@ def _reorder(context: Context, level: str, rng: Random) -> Context:
 
 _LIST: Final = (
     Operator("case", (NONE, "lower", "title", "random", "upper"), _surface, "keeps", "the whole text in another case"),
-    Operator("punctuation", (NONE, "no-final", "doubled", "none"), _surface, "keeps", "other marks between words"),
+    Operator("punctuation", (NONE, "no-final", "doubled", "unmarked"), _surface, "keeps", "other marks between words"),
     Operator("space", (NONE, "double", "wide", "tabs", "lines"), _surface, "keeps", "other white space between words"),
     Operator("typo", (NONE, "1", "2", "4", "8"), _surface, "keeps", "so many slips of the keyboard", (0, 1, 2, 4, 8)),
     Operator(

@@ -8,7 +8,7 @@ from typing import Final
 from pytest_mcr.core.perturb import banks
 from pytest_mcr.core.perturb.guards import check
 from pytest_mcr.core.perturb.parse import kind_of
-from pytest_mcr.core.perturb.spans import mentioned
+from pytest_mcr.core.perturb.spans import mentioned, plain_words
 from pytest_mcr.core.perturb.surface import DESTROYING, SURFACES
 from pytest_mcr.core.perturb.tree import NONE, Claim, Claims, Context, Edit, Piece, Rendered, Wording, spoken
 from pytest_mcr.core.reading.words import key
@@ -174,7 +174,7 @@ def _named(context: Context, wording: Wording) -> frozenset[str]:
 
 def _bearing(wording: Wording) -> tuple[str, ...]:
     """The words of the protected pieces."""
-    return tuple(word for piece in wording if piece.protected for word in key(piece.text))
+    return tuple(word for piece in wording if piece.protected for word in plain_words(piece.text))
 
 
 def _claims(context: Context, *, damaged: bool) -> Claims:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -15,6 +16,7 @@ from pytest_mcr.core.reading.mentions import find_mentions
 from pytest_mcr.core.reading.words import Words, clean, is_word, words
 
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|\n|[^\w\s]")
+_LETTERS: Final = re.compile(r"[^\W_]+")
 _LOOKS_LATIN: Final = str.maketrans({other: latin for latin, other in HOMOGLYPHS.items()})
 
 
@@ -50,6 +52,16 @@ def skeleton(text: str) -> str:
     Two texts that a person reads alike, whatever their case, width, invisible marks and look-alikes, are equal here.
     """
     return " ".join(words(clean(text.translate(_LOOKS_LATIN))).fold)
+
+
+def plain_words(text: str) -> tuple[str, ...]:
+    """The words of a text letter by letter, without case, accents, width and invisible marks.
+
+    Unlike the reader's words they do not depend on what stands around them.
+    """
+    bare = unicodedata.normalize("NFKD", text.translate(_LOOKS_LATIN))
+    bare = "".join(c for c in bare if unicodedata.category(c) not in ("Cf", "Mn"))
+    return tuple(_LETTERS.findall(unicodedata.normalize("NFKD", bare.casefold())))
 
 
 @lru_cache(maxsize=4096)

@@ -86,7 +86,15 @@ def case(wording: Wording, level: str, rng: Random, _labels: tuple[str, ...]) ->
         "random": lambda text: "".join(rng.choice((c.lower(), c.upper())) for c in text),
         "upper": str.upper,
     }
-    return _all(wording, changes[level])
+    return _all(wording, lambda text: _same_words(text, changes[level]))
+
+
+def _same_words(text: str, change: Callable[[str], str]) -> str:
+    """A change of case, without the letters that would become others (the dotless i of Turkish)."""
+    changed = change(text)
+    if changed.casefold() == text.casefold():
+        return changed
+    return "".join(new if (new := change(c)).casefold() == c.casefold() else c for c in text)
 
 
 def space(wording: Wording, level: str, _rng: Random, _labels: tuple[str, ...]) -> Wording:
@@ -127,7 +135,7 @@ def asr(wording: Wording, level: str, rng: Random, labels: tuple[str, ...]) -> W
     Levels ``wer10`` to ``wer40`` hit that percentage of all words, as far as there are unprotected ones. ``claim``
     mishears the protected words as well.
     """
-    bare = _all(punctuation(wording, "none", rng, labels), str.lower)
+    bare = _all(punctuation(wording, "unmarked", rng, labels), str.lower)
     bare = punctuation(bare, "no-final", rng, labels)
     if level == "format":
         return bare

@@ -39,6 +39,7 @@ class ProcessModel:
         self._pool = Pool(command, first=_first_index(command.workers))
         self._dealer = Dealer(self._pool)
         self._clips = ClipFolder()
+        self._pool.guard.remove(self._clips.folder)
         self._broken: AdapterError | None = None
         assert self._pool.hello is not None
         hello = self._pool.hello

@@ -23,10 +23,13 @@ class ClipFolder:
     """Files that are shared by the requests of a clip.
 
     A file is written when it is first held, and removed when it has been released as often.
+
+    Attributes:
+        folder: that they are in.
     """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="pytest-mcr-"))  # readable by this user alone
+        self.folder = Path(tempfile.mkdtemp(prefix="pytest-mcr-"))  # readable by this user alone
         self._held: Counter[str] = Counter()
 
     def hold(self, name: str, audio: Audio) -> Path:
@@ -55,7 +58,7 @@ class ClipFolder:
 
     def close(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.wav"
+        return self.folder / f"{name}.wav"

@@ -1,19 +1,22 @@
-"""The guard: a small process that ends the children of a pytest that is gone, even by ``kill -9``.
+"""The guard: a small process that tidies up after a pytest that is gone, even by ``kill -9``.
 
-It is told the process groups of the children on its stdin. When that ends, its owner is gone: whatever group still
-lives gets a moment to see the end of its own stdin, and is then killed. Run as a script, it needs the standard library
-alone.
+It is told the process groups of the children and the folder of their clips on its stdin. When that ends, its owner is
+gone: whatever group still lives gets a moment to see the end of its own stdin, and is then killed; the folder is
+removed. Run as a script, it needs the standard library alone.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 GRACE = 3.0
 """Seconds that a child has to leave by itself."""
@@ -38,14 +41,18 @@ class Guard:
 
     def watch(self, group: int) -> None:
         """Put a process group under guard."""
-        self._tell(f"+{group}\n")
+        self._tell("watch", group)
 
     def forget(self, group: int) -> None:
         """Take a group that has ended off the list."""
-        self._tell(f"-{group}\n")
+        self._tell("forget", group)
+
+    def remove(self, folder: Path) -> None:
+        """Have a folder removed at the end."""
+        self._tell("remove", str(folder))
 
     def close(self) -> None:
-        """Let the guard end what is left, and go."""
+        """Let the guard end and remove what is left, and go."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -54,10 +61,10 @@ class Guard:
             self._process.kill()
             self._process.wait()
 
-    def _tell(self, line: str) -> None:
+    def _tell(self, word: str, value: int | str) -> None:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(line.encode("ascii"))
+            self._process.stdin.write(json.dumps([word, value]).encode("ascii") + b"\n")
         except (BrokenPipeError, ValueError):  # somebody killed it: the children are still ended by their owner
             return
 
@@ -82,16 +89,21 @@ def end(group: int, by: signal.Signals = signal.SIGKILL) -> None:
 
 
 def stand_by(lines: Iterable[str], grace: float) -> None:
-    """Keep the list until the lines end, then end what is on it after `grace` seconds."""
+    """Keep the lists until the lines end, then end the groups after `grace` seconds and remove the folders."""
     groups: set[int] = set()
+    folders: set[str] = set()
+    words: dict[str, Callable[[Any], None]] = {"watch": groups.add, "forget": groups.discard, "remove": folders.add}
     for line in lines:
-        (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+        word, value = json.loads(line)
+        words[word](value)
     deadline = time.monotonic() + grace
     while groups and time.monotonic() < deadline:
         time.sleep(0.05)
         groups = {group for group in groups if alive(group)}
     for group in groups:
         end(group)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

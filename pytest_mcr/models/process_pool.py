@@ -76,6 +76,7 @@ class Pool:
     Attributes:
         hello: what all children said.
         notes: what the user should know afterwards, a line each.
+        guard: of the children.
     """
 
     def __init__(self, command: Command, first: int) -> None:
@@ -85,12 +86,12 @@ class Pool:
         self.seats: list[Seat] = []
         self._last_loss = ""
         try:
-            self._guard = Guard()
+            self.guard = Guard()
         except OSError as error:
             raise ModelError(f"{command.label}: cannot start the guard of its children ({error.strerror})") from None
         try:
             for number in range(command.workers):
-                self.seats.append(Seat(Child(command, first + number, self._guard)))
+                self.seats.append(Seat(Child(command, first + number, self.guard)))
             self._greet()
         except BaseException:
             self.close()
@@ -109,7 +110,7 @@ class Pool:
         try:
             dismiss([child for child, _ in children], [child for child, busy in children if busy])
         finally:
-            self._guard.close()
+            self.guard.close()
 
     def require(self) -> None:
         """Refuse to ask nobody.
@@ -138,7 +139,7 @@ class Pool:
             return False
         seat.restarts -= 1
         try:
-            seat.child = Child(self.command, seat.index, self._guard)
+            seat.child = Child(self.command, seat.index, self.guard)
         except ModelError as error:
             self._last_loss = str(error)
             return False
@@ -156,7 +157,7 @@ class Pool:
         seat.asked.clear()
         seat.waiting.clear()
         try:
-            seat.child = Child(self.command, seat.index, self._guard)
+            seat.child = Child(self.command, seat.index, self.guard)
         except ModelError as error:
             raise AdapterError(str(error)) from None
 

@@ -221,17 +221,17 @@ def test_ctrl_c_in_the_middle_leaves_nothing_and_mixes_up_nothing(
         model.close()
 
 
-def test_the_guard_ends_children_whose_pytest_was_killed(tmp_path: Path) -> None:
-    """By kill -9, with a child that ignores the end of its stdin."""
+def test_the_guard_tidies_up_after_a_pytest_that_was_killed() -> None:
+    """By kill -9, with a child that ignores the end of its stdin; the fixture looks for the folder of clips."""
     code = (
         "import os, signal; from tests.unit.process_lab import start; model = start('ignores-everything');"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    process = os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-c", code], {**os.environ, "PYTHONPATH": "."})
-    assert process == -9
+    root, temporary = str(Path(__file__).parents[2]), tempfile.gettempdir()
+    environment = {**os.environ, "PYTHONPATH": root, "TMPDIR": temporary}
+    assert os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-c", code], environment) == -9
+    assert [path.name[:11] for path in Path(temporary).iterdir()] == ["pytest-mcr-"]
     assert left_behind(os.environ["MCR_TEST_MARK"], seconds=6) == []
-    for folder in Path(tempfile.gettempdir()).glob("pytest-mcr-*"):  # nobody is left to remove it
-        folder.rmdir()
 
 
 def test_a_program_that_cannot_be_started(tmp_path: Path) -> None:

@@ -43,7 +43,13 @@ def questions() -> list[Request]:
             samples, _ = soundfile.read(io.BytesIO(wav_bytes(audio.samples, audio.rate)), dtype="float32")
             heard = replace(audio, samples=np.ascontiguousarray(samples))
             prompt = render(DISCRETION, sample, "adversarial")
-            asked.append(Request(f"{sample.id}-adversarial", heard, prompt, sample.candidates, 32, True))
+            # After a whole label the turn ends for sure; after half a one it does not, so there the last token counts.
+            candidates = (
+                *sample.candidates,
+                sample.candidates[0][:-1],
+                f"{sample.candidates[0]} {sample.candidates[1]}",
+            )
+            asked.append(Request(f"{sample.id}-adversarial", heard, prompt, candidates, 32, True))
     return asked
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from pytest_mcr.errors import McrError
-from pytest_mcr.glue import collect, options, rootdir
+from pytest_mcr.glue import collect, options, probing, rootdir
 from pytest_mcr.glue.collect import mcr_case as mcr_case
 from pytest_mcr.glue.collect import mcr_model as mcr_model
+from pytest_mcr.glue.probing import mcr_hunted as mcr_hunted
+from pytest_mcr.glue.probing import mcr_layers as mcr_layers
+from pytest_mcr.glue.probing import mcr_varied as mcr_varied
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,8 +53,9 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test a case."""
+    """One test a case, or a clip."""
     collect.parametrize(metafunc)
+    probing.parametrize(metafunc)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -108,7 +108,7 @@ _RELATIONS: Final = (
         "strong_audio_flip", "M5: right by 2.2 nats from the audio alone, wrong with an adversarial text", _DOWN,
         hearing=True, scores=True,
     ),
-    _relation("warning_excess", "M8: following an adversarial text after a warning, less following without", _DOWN, -1.0),
+    _relation("warning_excess", "M8: following a false text after a warning, less following without", _DOWN, -1.0),
     _relation(
         "warning_cost", "M8: wrong answers with a true text after a warning, less those without", _DOWN, -1.0,
         needs=(FAITHFUL,),

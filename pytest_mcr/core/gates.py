@@ -114,10 +114,13 @@ Judgement = tuple[str, str, int | None]
 
 
 def _absent(gate: Gate, table: Table) -> Judgement:
-    """Nothing was measured: a condition is not in the design, or the placebo was not run."""
+    """Nothing was measured: a condition is not in the design, the placebo was not run, or another suite was not."""
     missing = sorted(needs(gate) - set(table.conditions))
     if gate.task is not None and gate.task not in table.tasks:
         return INVALID, f"no case of task {gate.task} was reported", None
+    suite = METRICS[gate.metric].suite
+    if suite != "bench":
+        return INVALID if gate.explicit else NOT_JUDGED, f"the {suite} suite did not measure it", None
     if missing or gate.condition == PLACEBO or gate.metric == "tir_excess":
         reason = f"needs {', '.join(missing) or PLACEBO}, which the run does not have"
         return INVALID if gate.explicit else NOT_JUDGED, reason, None
@@ -126,6 +129,8 @@ def _absent(gate: Gate, table: Table) -> Judgement:
 
 def _judge_row(gate: Gate, row: Metric, table: Table, hearing: Mapping[str, Hearing]) -> Judgement:
     spec = METRICS[gate.metric]
+    if row.clusters < spec.least and not gate.explicit:
+        return NOT_JUDGED, f"rests on {row.clusters} clips, a profile judges it on {spec.least}", None
     tasks = table.tasks if gate.task is None else (gate.task,)
     silent = [task for task in tasks if task not in hearing or not hearing[task].shown]
     if spec.hearing and silent:
@@ -144,7 +149,8 @@ def _judge_undefined(gate: Gate, row: Metric) -> Judgement:
         return INVALID, f"undefined: {why}", None
     if row.vacuous:
         return PASS, f"nothing to hold against it: {why}", None
-    return NOT_JUDGED if METRICS[gate.metric].scores else INVALID, f"undefined: {why}", None
+    spec = METRICS[gate.metric]
+    return NOT_JUDGED if spec.scores or spec.suite != "bench" else INVALID, f"undefined: {why}", None
 
 
 def _judge_value(gate: Gate, row: Metric, value: float, table: Table) -> Judgement:

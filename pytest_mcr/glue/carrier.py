@@ -10,8 +10,9 @@ import pytest
 from pytest_mcr.errors import StopRunError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.collect import McrCase
+from pytest_mcr.glue.probing import Probe
 from pytest_mcr.glue.queue import waiting
-from pytest_mcr.glue.wire import PAYLOAD, pack_process, to_wire
+from pytest_mcr.glue.wire import PAYLOAD, pack_process, probe_to_wire, to_wire
 from pytest_mcr.run.chunks import case_in, cases_of, plan_chunks
 from pytest_mcr.run.run import Key, Run
 
@@ -56,11 +57,17 @@ class Carrier:
 
     def _payload(self, item: pytest.Item) -> dict[str, object]:
         callspec = getattr(item, "callspec", None)
-        case = callspec.params.get("mcr_case") if callspec is not None else None
-        if not isinstance(case, McrCase) or case.result is None:
-            return {}
-        result, case.result = case.result, None
-        return to_wire(result, self.run.take_news(), self.worker)
+        params = callspec.params if callspec is not None else {}
+        case = params.get("mcr_case")
+        if isinstance(case, McrCase) and case.result is not None:
+            result, case.result = case.result, None
+            return to_wire(result, self.run.take_news(), self.worker)
+        payload: dict[str, object] = {}
+        for probe in params.values():
+            if isinstance(probe, Probe) and probe.payload:
+                payload |= probe_to_wire(probe.payload, self.run.take_news(), self.worker)
+                probe.payload = {}
+        return payload
 
     def _stop(self, session: pytest.Session, report: pytest.TestReport, error: StopRunError) -> None:
         """Fail this test in one line and let no other start: nothing that the model says could become a score."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 OFF = "needs a model: pass --mcr-model SPEC, e.g. --mcr-model lab"
 
-SUITE_FILES = {"bench": "test_mcr_bench.py"}
+SUITE_FILES = {"bench": "test_mcr_bench.py", "dominance": "test_text_dominance.py"}
 """Built-in suites: name and file."""
 SHELF = "mcr"
 """Folder under which pytest names the built-in suites, wherever this package is installed."""

@@ -16,7 +16,7 @@ from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
 from pytest_mcr.run.chunks import case_in, cases_of
 from pytest_mcr.run.conclude import Conclusion
 from pytest_mcr.run.evidence import Evidence
-from pytest_mcr.run.ledger import Ledger
+from pytest_mcr.run.ledger import PROBES, Ledger
 from pytest_mcr.run.observe import outcome_of
 
 
@@ -93,6 +93,9 @@ class Controller:
             self.ledger.stop = (str(message), int(code))
         if "audit" in payload:
             self.ledger.audits[payload["audit"]["id"]] = payload["audit"]
+        for kind in PROBES:
+            if kind in payload:
+                self.ledger.probes.setdefault(kind, {})[payload[kind]["id"]] = payload[kind]
         for part in ("case", PLACEBO):
             if part in payload:
                 self.ledger.take(outcome_of(unpack(payload[part])), record_of(payload[part]))

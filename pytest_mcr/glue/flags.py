@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.glue.flags_dominance import DOMINANCE
+from pytest_mcr.glue.option import Option
 from pytest_mcr.glue.values import (
     PROFILES,
     SUITES,
@@ -28,32 +27,6 @@ DEFAULT_CACHE = Path(".mcr/cache")
 """Under the folder that pytest is started in."""
 HELP = "help"
 """In place of a model: list which there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One flag with its ini twin.
-
-    Attributes:
-        flag: ``--mcr-x-y``.
-        parse: text to value; raises `ValueError` saying what is expected.
-        default: shown in ``--help`` by the help text itself.
-        repeat: may be given several times; the ini twin is then a list of lines.
-        alone: the flag takes no value; the ini twin is yes or no.
-    """
-
-    flag: str
-    metavar: str
-    help: str
-    parse: Callable[[str], Any]
-    default: Any = None
-    repeat: bool = False
-    alone: bool = False
-
-    @property
-    def dest(self) -> str:
-        """The key in pytest's namespace, and the ini key."""
-        return self.flag.removeprefix("--").replace("-", "_")
 
 
 OPTIONS = (
@@ -230,4 +203,5 @@ OPTIONS = (
         "folder for results.json and cases.jsonl (default .mcr/runs/<run id>, with a pointer .mcr/latest)",
         folder,
     ),
+    *DOMINANCE,
 )

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import pytest
 
 from pytest_mcr.errors import OptionError
-from pytest_mcr.glue.flags import HELP, OPTIONS, Option
+from pytest_mcr.glue.flags import HELP, OPTIONS
+from pytest_mcr.glue.option import Option
 from pytest_mcr.run.settings import Settings
 
 
@@ -57,11 +58,13 @@ def settings_of(config: pytest.Config) -> Settings:
     shorthands = (*values.pop("min_accuracy"), *values.pop("max_tir"), *values.pop("min_mrs"))
     replacing = (*values.pop("gate"), *shorthands)
     invocation_dir = config.invocation_params.dir
-    cache = values.pop("cache")
+    cache, suites = values.pop("cache"), values.pop("suite")
+    if values["hunt"] and "dominance" not in suites:
+        suites = (*suites, "dominance")
     return Settings(
         invocation_dir=invocation_dir,
         model=values.pop("model"),
-        suites=values.pop("suite"),
+        suites=suites,
         gates=replacing or None,
         add_gates=values.pop("add_gate"),
         data=under(invocation_dir, values.pop("data")),

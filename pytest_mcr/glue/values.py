@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.errors import OptionError
+from pytest_mcr.probes.layers import parse_layers
 
-SUITES = ("bench",)
+SUITES = ("bench", "dominance")
 PROFILES = ("release", "strict", "report")
 
 
@@ -117,6 +119,14 @@ def suites(text: str) -> tuple[str, ...]:
     """Accept suite names, or ``all``."""
     names = list_of(*SUITES, "all")(text)
     return SUITES if "all" in names else names
+
+
+def layer_spec(text: str) -> str:
+    """Accept a choice of layers."""
+    try:
+        return parse_layers(text).text
+    except OptionError:
+        raise ValueError("all, every:N (every N-th layer and the last) or numbers such as 16,32") from None
 
 
 def device(text: str) -> str:

@@ -32,6 +32,14 @@ def to_wire(result: Result, process: Process | None, worker: str) -> dict[str, A
     return payload
 
 
+def probe_to_wire(found: dict[str, Any], process: Process | None, worker: str) -> dict[str, Any]:
+    """The payload of a test of the dominance suite: what it found, by kind, and what is new about its process."""
+    payload = {kind: plain(part) for kind, part in found.items()}
+    if process is not None:
+        payload["process"] = pack_process(process, worker)
+    return payload
+
+
 def pack_process(process: Process, worker: str) -> dict[str, Any]:
     """Facts of a process as builtins; `worker` tells processes apart."""
     return {

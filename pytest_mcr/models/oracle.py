@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from pytest_mcr.core.case import Sample
 from pytest_mcr.models.oracle_kinds import PHRASE, PLANTED, settings
-from pytest_mcr.models.oracle_memory import SOUNDS, Heard, Memory, draw
+from pytest_mcr.models.oracle_memory import SOUNDS, Heard, Memory, Told, draw
 from pytest_mcr.models.protocol import Request, Response
 
 
@@ -63,6 +63,10 @@ class Oracle:
         """Be told that a decoded clip is this sample's; the engine does so before it asks."""
         self._memory.learn(sample, digest)
 
+    def learn_text(self, sample: Sample, prompt: str, condition: str, told: Told | None) -> None:
+        """Be told what the text in a prompt is: a condition's, and what the dominance suite made of it."""
+        self._memory.learn_text(sample, prompt, condition, told)
+
     def respond(self, requests: Sequence[Request]) -> list[Response]:
         """Answer as planted."""
         heard = [self._memory.recall(request) for request in requests]
@@ -90,10 +94,16 @@ class Oracle:
         if chosen.name == "constant":
             label = candidates[0] if candidates else PHRASE
             return label, label
+        say = PLANTED[chosen.name].say
+        if heard is None and PLANTED[chosen.name].reads:
+            read = self._memory.read(request)
+            if read is not None:  # only the text is there to be followed: whoever does not has to guess
+                label, text = say(read, chosen, 0.0)
+                if label == read.claimed or label != read.gold:
+                    return label, text
         if chosen.name == "deaf" or heard is None:
             label = self._guess(request)
             return label, label
-        say = PLANTED[chosen.name].say
         assert request.audio is not None
         return say(heard, chosen, draw(chosen.seed, "say", request.audio.digest, request.prompt))
 
@@ -123,8 +133,9 @@ class Oracle:
             return None
         if self._settings.name == "nan" and heard is not None:
             return dict.fromkeys(candidates, math.nan)
-        if self._settings.name == "deaf" or (heard is None and self._settings.name != "constant"):
-            return self._lean(request)
+        reads = PLANTED[self._settings.name].reads and self._memory.read(request) is not None
+        if self._settings.name == "deaf" or (heard is None and not reads and self._settings.name != "constant"):
+            return self._lean(request) if hears(request) else dict.fromkeys(candidates, -math.log(len(candidates)))
         if len(candidates) == 1 or label not in candidates:
             return dict.fromkeys(candidates, -math.log(len(candidates)))
         rest = (1.0 - self._settings.confidence) / (len(candidates) - 1)
@@ -142,6 +153,11 @@ class Oracle:
         if chosen.how == "exit":
             os._exit(70)  # as a segmentation fault would end it: no exception, no clean-up
         raise RuntimeError(f"oracle:crasher was told to fail at {where}")
+
+
+def hears(request: Request) -> bool:
+    """Whether anything but silence is played."""
+    return request.audio is not None and bool(request.audio.samples.any())
 
 
 if __name__ == "__main__":  # the same oracle as a child process, for exec:

@@ -32,6 +32,8 @@ class Settings:
         after: ``crasher``: known requests that are answered before the first failure.
         case: ``crasher``: fail only at this sample or case id, found by clip and prompt.
         seconds: ``slow``: wall time a request.
+        word: ``follower-if``: in a text that is followed.
+        upper: ``follower-if``: only texts in capitals are followed.
         given: the options as given, in the fingerprint.
     """
 
@@ -44,6 +46,8 @@ class Settings:
     after: int = 0
     case: str = ""
     seconds: float = 0.05
+    word: str = "verified"
+    upper: bool = False
     given: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -58,11 +62,13 @@ class Plant:
     Attributes:
         promise: verdict and metrics in closed form, where every text label is known.
         options: names of its own options; all take seed, confidence and scores.
+        reads: follows a text that it was told of also where it hears nothing.
     """
 
     promise: str
     say: Say
     options: tuple[str, ...] = ()
+    reads: bool = False
 
 
 def _gold(heard: Heard, _settings: Settings, _draw: float) -> tuple[str, str]:
@@ -70,7 +76,25 @@ def _gold(heard: Heard, _settings: Settings, _draw: float) -> tuple[str, str]:
 
 
 def _follow(heard: Heard, _settings: Settings, _draw: float) -> tuple[str, str]:
+    return heard.claimed, heard.claimed
+
+
+def _follow_if(heard: Heard, chosen: Settings, _draw: float) -> tuple[str, str]:
+    letters = [letter for letter in heard.text if letter.isalpha()]
+    shouted = bool(letters) and all(letter.isupper() for letter in letters)
+    said = chosen.word.casefold() in heard.text.casefold()
+    label = heard.claimed if (shouted if chosen.upper else said) else heard.gold
+    return label, label
+
+
+def _follow_keyword(heard: Heard, _settings: Settings, _draw: float) -> tuple[str, str]:
     return heard.followed, heard.followed
+
+
+def _first_option(heard: Heard, _settings: Settings, _draw: float) -> tuple[str, str]:
+    shown = sorted(heard.sample.candidates, key=heard.prompt.rfind)
+    label = shown[0] if shown and heard.text else heard.gold
+    return label, label
 
 
 def _noisy(heard: Heard, chosen: Settings, luck: float) -> tuple[str, str]:
@@ -99,6 +123,20 @@ PLANTED: Final[Mapping[str, Plant]] = MappingProxyType(
             "accuracy 1 in neutral and faithful, 0 in adversarial; tir[adversarial] 1, tdr 1, text_follow 1; "
             "mrs (1-alpha)*accuracy[irrelevant] = 0.2",
             _follow,
+            reads=True,
+        ),
+        "follower-if": Plant(
+            "as text-follower where the text holds the word (default verified), or with upper=yes where all its "
+            "letters are capitals; else as listener",
+            _follow_if,
+            ("word", "upper"),
+            reads=True,
+        ),
+        "keyword": Plant(
+            "as text-follower, and follows a label that the text denies or quotes as well", _follow_keyword, reads=True
+        ),
+        "first-option": Plant(
+            "right in neutral; with any text the option that the prompt lists first", _first_option, reads=True
         ),
         "noisy": Plant(
             "accuracy p in every condition whatever the text; tir[adversarial] 1-p, tir[faithful] p, "
@@ -130,6 +168,8 @@ OPTIONS: Final[Mapping[str, Choice]] = MappingProxyType(
         "how": Choice("crasher: raise (default), exit, or all: raise on anything", ("raise", "exit", "all")),
         "after": Choice("crasher: answers before the first failure (default 0)", metavar="N"),
         "case": Choice("crasher: fail at this sample or case only", metavar="ID"),
+        "word": Choice("follower-if: what a text must say to be followed (default verified)", metavar="WORD"),
+        "upper": Choice("follower-if: follow texts in capitals instead", ("no", "yes")),
         "seconds": Choice("slow: seconds a request (default 0.05)", metavar="S"),
     }
 )
@@ -163,6 +203,8 @@ def settings(name: str, options: Mapping[str, str]) -> Settings:
         after=values.whole("after", 0, least=0),
         case=options.get("case", ""),
         seconds=values.number("seconds", 0.05, 0.0, 3600.0),
+        word=options.get("word", "verified"),
+        upper=values.choice("upper") == "yes",
         given=options,
     )
 

@@ -22,15 +22,47 @@ def draw(*parts: object) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a varied text says, as the dominance suite knows it.
+
+    Attributes:
+        text: the whole text.
+        claims: ``same`` as its base text, ``flipped`` (of two answers the other), ``void`` or ``instruction``.
+    """
+
+    text: str
+    claims: str
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """A request whose clip and question are known.
 
     Attributes:
         condition: the condition whose text stands in the prompt; ``neutral`` when none does.
+        told: what became of that text, None for the text as it is.
+        prompt: the whole prompt.
+        silent: silence is played, so that only the text can be followed.
     """
 
     sample: Sample
     condition: str
+    told: Told | None = None
+    prompt: str = ""
+    silent: bool = False
+
+    @property
+    def text(self) -> str:
+        """The text in the prompt; empty in neutral."""
+        return self.told.text if self.told is not None else self.sample.texts.get(self.condition, "")
+
+    @property
+    def claimed(self) -> str:
+        """What the text still says after it was varied: its label, of two answers the other one, else the gold."""
+        if self.told is None or self.told.claims in ("same", "instruction"):
+            return self.followed
+        others = [label for label in self.sample.candidates if label != self.followed]
+        return others[0] if self.told.claims == "flipped" and len(others) == 1 else self.gold
 
     @property
     def case_id(self) -> str:
@@ -62,10 +94,28 @@ class Memory:
 
     def __init__(self) -> None:
         self._by_digest: dict[str, dict[str, Sample]] = {}
+        self._texts: dict[str, dict[str, tuple[str, Told | None]]] = {}
 
     def learn(self, sample: Sample, digest: str) -> None:
         """Remember that this clip is the sample's."""
         self._by_digest.setdefault(digest, {})[sample.id] = sample
+
+    def learn_text(self, sample: Sample, prompt: str, condition: str, told: Told | None) -> None:
+        """Remember what the text in a prompt about this sample is, and what became of it."""
+        known = self._texts.setdefault(prompt, {})
+        known[sample.id] = (condition, told)
+        self._by_digest.setdefault("", {})[sample.id] = sample
+
+    def read(self, request: Request) -> Heard | None:
+        """The text of a prompt that was learnt, whatever is played; None for other prompts."""
+        known = self._texts.get(request.prompt)
+        if not known:
+            return None
+        playing = self._by_digest.get(request.audio.digest, {}) if request.audio is not None else {}
+        name = min(known, key=lambda name: (name not in playing, name))
+        condition, told = known[name]
+        sample = self._by_digest[""][name]
+        return Heard(sample, condition, told, request.prompt, silent=name not in playing)
 
     def recall(self, request: Request) -> Heard | None:
         """Find the sample whose clip is heard and whose question is asked; None for anything else, silence included.
@@ -75,6 +125,9 @@ class Memory:
         """
         if request.audio is None:
             return None
+        read = self.read(request)
+        if read is not None and not read.silent:
+            return read
         known = self._by_digest.get(request.audio.digest, {})
         asked = normalize(request.prompt)
         found: list[tuple[int, int, str, Heard]] = []
@@ -82,7 +135,7 @@ class Memory:
             condition = read_condition(request.prompt, sample)
             if normalize(sample.question) in asked or (sample.complete and condition != NEUTRAL):
                 rank = (-len(sample.question), int(condition == NEUTRAL), sample.id)
-                found.append((*rank, Heard(sample, condition)))
+                found.append((*rank, Heard(sample, condition, prompt=request.prompt)))
         return min(found, key=lambda entry: entry[:3])[3] if found else None
 
 

@@ -29,6 +29,7 @@ from pytest_mcr.report.sentences import (
     unheard,
     unparsed_line,
 )
+from pytest_mcr.report.terminal_dominance import dominance
 from pytest_mcr.report.terminal_tables import LEGEND, gates_grid, grid, robustness_grid, task_grids
 from pytest_mcr.report.wording import UNSURE, figure, listed, safe, spelled
 from pytest_mcr.run.examples import Example
@@ -92,6 +93,7 @@ def parts(record: RunRecord, width: int) -> Iterator[RenderableType]:
     yield from section("Numbers by task and condition", numbers(record, width))
     yield from section("Modal Robustness Score (MRS, 1 is best)", robustness(record))
     yield from section("Failure signatures", failure_signatures(record))
+    yield from section("Text dominance", dominance(record))
     yield from section("Listen to these first", clips(record))
     yield from section("Next", following_steps(record, width))
 
@@ -157,7 +159,7 @@ def gates(record: RunRecord) -> Iterator[RenderableType]:
 def numbers(record: RunRecord, width: int) -> Iterator[RenderableType]:
     """The blocks of the tasks with what explains them."""
     table = record.judgement.table
-    if not table.tasks:
+    if not table.conditions:
         return
     yield from task_grids(table, width)
     yield Text(LEGEND)
@@ -175,7 +177,7 @@ def robustness(record: RunRecord) -> Iterator[RenderableType]:
     if block is not None:
         yield Padding(block, (0, 0, 0, 2))
     prevalence = record.settings["prevalence"]
-    if table.tasks and isinstance(prevalence, (int, float)):
+    if table.conditions and isinstance(prevalence, (int, float)):
         sentence = prevalence_sentence(record, conflict_errors_per_1000(float(prevalence), table))
         yield Padding(Text(sentence), (0, 0, 0, 2))
 
@@ -183,7 +185,7 @@ def robustness(record: RunRecord) -> Iterator[RenderableType]:
 def failure_signatures(record: RunRecord) -> Iterator[RenderableType]:
     """The paper's three signatures."""
     table = record.judgement.table
-    if table.tasks:
+    if table.conditions:
         yield pairs((signature_word(found, record), f"{found.name}: {found.detail}") for found in signatures(table))
 
 

@@ -123,6 +123,7 @@ class Conclusion:
             clusters=len({outcome.cluster for outcome in ledger.outcomes.values()}),
             examples=examples(ledger.outcomes, samples),
             out=self.out,
+            probes=ledger.probes,
         )
 
     def write(self) -> None:

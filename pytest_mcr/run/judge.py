@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from pytest_mcr.core.budgets import check_budgets
 from pytest_mcr.core.case import PLACEBO, Case, Verdict
+from pytest_mcr.core.dominance import dominance_rows
+from pytest_mcr.core.dominance_trials import Probed
 from pytest_mcr.core.gates import NOT_JUDGED, Gate, GateResult, judge_gates
 from pytest_mcr.core.hearing import Hearing, annotate, hearing_test
-from pytest_mcr.core.metrics import Table, measure
+from pytest_mcr.core.metrics import METRICS, Table, measure
 from pytest_mcr.core.profiles import Profile
 from pytest_mcr.run.batch_audit import audit_report
 from pytest_mcr.run.evidence import Evidence
@@ -59,15 +61,21 @@ def judge(
     ledger = evidence.ledger
     outcomes = list(ledger.outcomes.values())
     hearing = hearing_test(outcomes, seed=settings.seed)
-    table = annotate(measure(outcomes, mrs_alpha=settings.mrs_alpha), hearing)
+    varied = [Probed.from_json(packed) for packed in ledger.probes.get("varied", {}).values()]
+    rows = [*measure(outcomes, mrs_alpha=settings.mrs_alpha), *dominance_rows(varied)]
+    table = annotate(Table(rows), hearing)
     batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
     untrusted = distrust(evidence, settings)
     if batch_audit["verdict"] == "fail":
         untrusted.append(f"batch audit: {batch_audit['detail']}")
-    partial = incomplete(evidence, design)
-    least = profile.least_eligible_clusters if settings.gates is None else 0
+    whole = "bench" in settings.suites
+    partial = incomplete(evidence, design if whole else ())
+    least = profile.least_eligible_clusters if settings.gates is None and whole else 0
     results: tuple[GateResult, ...] = ()
     dropped = [] if settings.gates is None else [gate.expr for gate in profile.gates]
+    elsewhere = [gate for gate in gates if METRICS[gate.metric].suite not in settings.suites and not gate.explicit]
+    dropped += [gate.expr for gate in elsewhere]
+    gates = [gate for gate in gates if gate not in elsewhere]
     if untrusted or partial:
         dropped += [gate.expr for gate in gates]
     else:
@@ -77,6 +85,9 @@ def judge(
     errors = sum(outcome.verdict is Verdict.ERROR and outcome.condition != PLACEBO for outcome in outcomes)
     if errors:
         failed.append(f"{errors} case{'s' * (errors > 1)} had an error")
+    lost, prompts = sum(len(clip.errors) for clip in varied), sum(len(clip.trials) for clip in varied)
+    if lost:
+        failed.append(f"{lost} of {prompts} prompts of the dominance suite had an error")
     verdict = "invalid" if invalid else "partial" if partial else "fail" if failed else "pass"
     return Judgement(
         verdict=verdict,

@@ -9,6 +9,9 @@ from typing import Any
 from pytest_mcr.core.case import PLACEBO, Outcome, Verdict
 from pytest_mcr.run.journal import Journal
 
+PROBES = ("varied", "hunted", "layers")
+"""Kinds of what the dominance suite's tests find."""
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -18,6 +21,7 @@ class Ledger:
         journal: observations on disk, by case id.
         outcomes: by (sample, condition); the last report of a case wins.
         processes: facts of each process that loaded the model, by worker; the last that arrived count.
+        probes: what the dominance suite found, by kind and by clip (or task).
         audits: comparisons of the batch-invariance audit, by case id.
         stop: message and exit code of a process that could not go on.
         dead_workers: workers that died, with the cause.
@@ -29,6 +33,7 @@ class Ledger:
     journal: Journal
     outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     processes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    probes: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     audits: dict[str, dict[str, Any]] = field(default_factory=dict)
     stop: tuple[str, int] | None = None
     dead_workers: list[str] = field(default_factory=list)

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from pytest_mcr.core.case import NEUTRAL, PLACEBO, Case
 from pytest_mcr.core.prompts import Template, render
 from pytest_mcr.errors import OptionError
+from pytest_mcr.models.oracle_memory import Told
 from pytest_mcr.models.protocol import Audio, Request
 from pytest_mcr.run.subsets import placebo_id
 
@@ -30,6 +31,7 @@ class Question:
         condition: that the prompt is rendered in; `PLACEBO` for the control.
         prompt: the user turn's text.
         sound: what is played: the clip, silence of its length, or nothing.
+        told: the text where it is varied or stands over silence; planted models are told, others see the prompt alone.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Question:
     condition: str
     prompt: str
     sound: Sound = "clip"
+    told: Told | None = None
 
     def request(self, audio: Audio | None, tokens: int) -> Request:
         """The request to a model."""
@@ -76,4 +79,5 @@ def branch_question(case: Case, branch: str, template: Template, silence: str = 
         sound = "none" if silence == "none" else "silence"
     number = BRANCHES.index(branch) + (len(BRANCHES) if sound == "none" else 0)
     prompt = render(template, case.sample, condition)
-    return Question(f"{case.id}::branch.{number}", case, condition, prompt, sound)
+    told = Told(case.sample.texts[condition], "same") if branch == "T" and condition != NEUTRAL else None
+    return Question(f"{case.id}::branch.{number}", case, condition, prompt, sound, told)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_mcr.run.examples import Example
 
@@ -32,6 +32,7 @@ class RunRecord:
         protocol: template, answer, candidates_shown.
         clusters: number of different clips (or split groups) behind the numbers.
         examples: the clips to listen to first.
+        probes: what the dominance suite found, by kind and by clip.
         out: folder with ``results.json`` and ``cases.jsonl``, None when nothing was written.
     """
 
@@ -48,6 +49,12 @@ class RunRecord:
     clusters: int
     examples: Sequence[Example]
     out: Path | None
+    probes: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+    def layers(self) -> list[dict[str, Any]]:
+        """The rows of the white-box probes, by task."""
+        found = self.probes.get("layers", {})
+        return [{"task": task, "condition": None} | row for task in sorted(found) for row in found[task]["rows"]]
 
     def to_json(self) -> dict[str, object]:
         """The content of ``results.json``."""
@@ -61,7 +68,7 @@ class RunRecord:
             "dataset": dict(self.dataset),
             "protocol": dict(self.protocol),
             "settings": dict(self.settings),
-            "metrics": [metric.to_json() for metric in judgement.table],
+            "metrics": [*(metric.to_json() for metric in judgement.table), *self.layers()],
             "gates": [gate.to_json() for gate in judgement.gates],
             "gates_not_judged": list(judgement.gates_not_judged),
             "counts": dict(self.counts),

@@ -17,6 +17,7 @@ from pytest_mcr.run.answers import Answer, Prepared
 from pytest_mcr.run.batch_audit import Compared, audit_subset, compare
 from pytest_mcr.run.chunks import chunk_size
 from pytest_mcr.run.design import design
+from pytest_mcr.run.dominance import Dominance
 from pytest_mcr.run.observe import observe
 from pytest_mcr.run.process import Process
 from pytest_mcr.run.questions import Question, branch_question, case_question, placebo_question
@@ -47,6 +48,9 @@ class Run:
         spec: the model, already checked.
         device: overrides ``settings.device`` when a scheduler hands out devices.
         threads: CPU threads of a local model, None for torch's own choice.
+
+    Attributes:
+        dominance: the suite that varies texts.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Run:
         self.placebos = placebo_subset(dataset.samples, settings.seed)
         self.audited = audit_subset(self.cases, settings.seed)
         self._subject = Subject(settings, dataset, spec, device or settings.device, threads)
+        self.dominance = Dominance(settings, dataset, spec, self._subject)
         self._chunks: dict[Key, Sequence[Key]] = {}
         self._upcoming: Callable[[Sequence[Key]], Sequence[Key] | None] = lambda chunk: None
         self._results: dict[Key, Result] = {}

@@ -18,6 +18,11 @@ class Settings:
         cache_size: bytes that it may take on disk.
         batch_size: prompts a forward pass, None for the largest that fits.
         time_limit: seconds after which the run ends as partial, None for no limit.
+        examples: varied texts a clip of the dominance suite.
+        dominance_samples: its clips a task.
+        hunt: the long search instead of the short one.
+        hunt_seconds: of the search in each process, None without a limit.
+        layers: of the white-box probes, None for no probes.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
@@ -48,6 +53,12 @@ class Settings:
     time_limit: float | None
     out: Path | None
     trust_remote_code: bool = False
+    examples: int = 8
+    dominance_samples: int = 10
+    hunt: bool = False
+    hunt_seconds: float | None = None
+    fail_on_finding: bool = False
+    layers: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """The settings as builtins, for ``results.json``."""

@@ -9,7 +9,7 @@ from pytest_mcr.core.case import Sample
 from pytest_mcr.core.prompts import TEMPLATES
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.errors import AudioError, ModelError, OptionError, StopRunError
-from pytest_mcr.models.protocol import Model, Request
+from pytest_mcr.models.protocol import Audio, Model, Request
 from pytest_mcr.models.resolve import code_digest, load
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.run.answers import ENGINE, PLAIN, Answer, Answers, Prepared
@@ -102,9 +102,19 @@ class Subject:
 
     def answers(self, questions: Sequence[Question]) -> list[Answer]:
         """Prepare and answer."""
+        self._loaded()  # its time is not the questions'
         started = time.perf_counter()
         prepared = self.prepare(questions, ())
         return self.finish(prepared, time.perf_counter() - started)
+
+    def clip(self, path: str) -> Audio:
+        """A clip of the data at the model's rate.
+
+        Raises:
+            AudioError: it cannot be decoded.
+            StopRunError: the model cannot be loaded.
+        """
+        return self._loaded().clips.decode(path, None)[0]
 
     def prove(self) -> None:
         """Run the canary in this process, once.
@@ -205,6 +215,11 @@ class Subject:
             clip = prepared.clips[sample.audio]
             if isinstance(clip, Clip):
                 learn(sample, clip.digest)
+        learn_text: Callable[..., None] | None = getattr(model, "learn_text", None)
+        if learn_text is not None:
+            for question in prepared.questions:
+                if question.told is not None:
+                    learn_text(question.case.sample, question.prompt, question.condition, question.told)
 
     def _fit(self, answers: Answers) -> None:
         """Let a model on a GPU find its batch size on the longest that this run may bring."""

@@ -116,6 +116,8 @@ def mcr(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Runner:
         words = ["-p", "no:unraisableexception", *(str(arg) for arg in args)]
         if model is not None:
             words += ["--mcr-model", model, "--mcr-out", str(out)]
+            if not any(word.startswith("--mcr-suite") for word in words):
+                words += ["-o", "mcr_suite=bench"]  # the other suites have tests of their own
         if data is not None:
             words += ["--mcr-data", str(data)]
         return Ran(pytester.runpytest_inprocess(*words), out)

@@ -20,7 +20,7 @@ from pytest_mcr.models.oracle_kinds import CONFLICT, MUMBLE, PLANTED
 from pytest_mcr.models.protocol import Audio, Model, Request, Response
 
 K3 = ("cough", "laughter", "sigh")
-SILENCE = np.zeros(8, dtype=np.float32)
+NOISE = np.full(8, 0.5, dtype=np.float32)
 
 
 def make(
@@ -43,7 +43,7 @@ def make(
 def request(
     sample: Sample, condition: str, digest: str | None = None, template: str = "discretion", **changes: object
 ) -> Request:
-    audio = Audio(SILENCE, 16_000, digest or sample.audio)
+    audio = Audio(NOISE, 16_000, digest or sample.audio)
     fields: dict[str, object] = {
         "id": f"{sample.id}-{condition}",
         "audio": audio,

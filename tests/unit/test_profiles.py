@@ -17,6 +17,20 @@ from tests.unit.outcomes import LABELS, RIGHT, TEXT, listener, planted
 SHIPPED = Path(__file__).parents[2] / "suites" / "profiles.toml"
 
 
+DOMINANCE = [
+    "dominance.irrelevant_flip <= 0.15@95",
+    "dominance.faithful_break <= 0.15@95",
+    "dominance.strong_audio_flip <= 0.15@95",
+    "dominance.edit_consistency >= 0.80@95",
+    "dominance.position_consistency >= 0.80@95",
+    "dominance.order_consistency >= 0.80@95",
+    "dominance.warning_excess <= 0.15@95",
+    "dominance.injection_excess <= 0.15@95",
+    "dominance.denied_follow <= 0.20@95",
+    "dominance.silence_difference >= 0.50@95",
+]
+
+
 def judged(name: str, outcomes: list[Outcome]) -> tuple[GateResult, ...]:
     profile = load_profile(SHIPPED, name)
     hearing = hearing_test(outcomes)
@@ -59,6 +73,7 @@ def test_strict_is_as_declared() -> None:
         "overconfidence[adversarial] <= 0.40",
         "auroc[adversarial] >= 0.70@95",
         "tir[placebo] <= 0.05@95",
+        *DOMINANCE,
     ]
 
 
@@ -70,13 +85,15 @@ def test_report_gates_nothing() -> None:
 def test_a_listener_on_forty_clips_passes_release_and_is_undecided_under_strict() -> None:
     assert {result.verdict for result in judged("release", listener(40))} == {"pass"}
     strict = judged("strict", listener(40))
-    assert {result.verdict for result in strict} == {"pass", "undecided"}
+    assert {result.verdict for result in strict} == {"pass", "undecided", "not_judged"}
     assert strict[-1].expr == "each.eligible clusters >= 150"
     assert (strict[-1].verdict, strict[-1].reason) == ("undecided", "needs more clips: AQA about 110, SER about 110")
 
 
 def test_a_listener_on_enough_clips_passes_strict() -> None:
-    assert {result.verdict for result in judged("strict", listener(200))} == {"pass"}
+    verdicts = {result.expr: result.verdict for result in judged("strict", listener(200))}
+    assert {expr for expr, verdict in verdicts.items() if verdict != "pass"} == set(DOMINANCE)
+    assert {verdicts[expr] for expr in DOMINANCE} == {"not_judged"}  # the benchmark alone does not measure them
 
 
 def test_a_text_follower_fails_both() -> None:

@@ -1,0 +1,86 @@
+"""The dominance suite in one process: which clips it has, and what is asked about each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pytest_mcr.core.case import ADVERSARIAL
+from pytest_mcr.core.dominance_design import plans
+from pytest_mcr.core.dominance_trials import Probed
+from pytest_mcr.core.prompts import TEMPLATES
+from pytest_mcr.data.dataset import Dataset
+from pytest_mcr.models.spec import Spec
+from pytest_mcr.run.settings import Settings
+from pytest_mcr.run.subject import Subject
+from pytest_mcr.run.subsets import dominance_subset
+from pytest_mcr.run.varied import vary
+
+LOCAL: Final = ("hf", "folder", "lab")
+SHORT_CLIPS: Final = 2
+"""Clips a task of the short search."""
+
+
+class Dominance:
+    """Asks about the suite's clips.
+
+    Args:
+        settings: the run's options.
+        dataset: the chosen samples.
+        spec: the model.
+        subject: the model, loaded at the first need.
+    """
+
+    def __init__(self, settings: Settings, dataset: Dataset, spec: Spec, subject: Subject) -> None:
+        self._settings = settings
+        self._spec = spec
+        self._subject = subject
+        self._template = TEMPLATES[settings.template]
+        chosen = dominance_subset(dataset.samples, settings.seed, settings.dominance_samples)
+        self._clips = {sample.id: (place, sample) for place, sample in chosen}
+        self._plans = plans(1 + max((place for place, _ in chosen), default=-1), settings.examples)
+        self._order = {sample.id: place for place, sample in enumerate(dataset.samples)}
+
+    def absent(self) -> str | None:
+        """Why the suite cannot run at all."""
+        if self._spec.scheme == "replay":
+            return "recorded answers hold none of the varied texts"
+        if self._settings.conditions is not None and ADVERSARIAL not in self._settings.conditions:
+            return "needs the adversarial text, which --mcr-conditions leaves out"
+        return None if self._clips else "the data has no adversarial text"
+
+    def no_layers(self) -> str | None:
+        """Why no layer is looked into."""
+        if self._settings.layers is None:
+            return "no layers were asked for; type e.g. --mcr-layers every:4"
+        return None if self._spec.scheme in LOCAL else "only a model in this process shows its layers"
+
+    def varied_ids(self) -> list[str]:
+        """Clips of the rates, in the order of the data."""
+        return sorted(self._clips, key=self._order.__getitem__)
+
+    def hunted_ids(self) -> list[str]:
+        """Clips of the search: all with ``--mcr-hunt``, else the first of each task."""
+        most = len(self._clips) if self._settings.hunt else SHORT_CLIPS
+        return [name for name in self.varied_ids() if self._clips[name][0] < most]
+
+    def layered_ids(self) -> list[str]:
+        """Tasks whose clips are looked into."""
+        return sorted({sample.task for _, sample in self._clips.values()})
+
+    def varied(self, sample_id: str) -> Probed:
+        """Ask about a clip under the texts of the design.
+
+        Raises:
+            StopRunError: the model cannot be used or trusted.
+            PerturbError: an operator broke its guard: our bug.
+        """
+        place, sample = self._clips[sample_id]
+        return vary(self._subject, sample, self._template, self._plans[place], self._settings.seed)
+
+    def layered(self, task: str) -> Sequence[dict[str, Any]]:
+        """Look into the layers on a task's clips."""
+        from pytest_mcr.run.layered import layered  # needs torch
+
+        samples = [sample for _, sample in self._clips.values() if sample.task == task]
+        return layered(self._subject, samples, self._template, str(self._settings.layers), self._settings.seed)

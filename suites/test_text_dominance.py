@@ -1,0 +1,21 @@
+"""Text dominance: the same clip under texts that vary, and how far the text decides.
+
+`test_rate` asks about each clip under a declared design of edits; the rates are judged at the end of the run.
+`test_layers` looks where in a local model's layers the text wins (--mcr-layers).
+"""
+
+import pytest
+
+from pytest_mcr.glue.probing import McrLayers, McrVaried
+
+
+def test_rate(mcr_varied: McrVaried) -> None:
+    """Ask the model about one clip under varied texts."""
+    probed = mcr_varied.observe()
+    if probed.errors:
+        pytest.fail(f"{len(probed.errors)} of {len(probed.trials)} prompts: {probed.errors[0]}", pytrace=False)
+
+
+def test_layers(mcr_layers: McrLayers) -> None:
+    """Look into the layers of the model."""
+    mcr_layers.measure()

@@ -78,7 +78,7 @@ PARAPHRASES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "Anyone would call this sound {label}.",
         ),
         "answer": (
-            "The answer to the question is {label}.",
+            "To this question the answer is {label}.",
             "For this recording the right answer is {label}.",
             "Asked about this recording, one has to answer {label}.",
             "After listening the answer must be {label}.",

@@ -26,7 +26,8 @@ def apply(context: Context, operator: str, level: str | int, seed: int = 0) -> C
     """Apply an operator at a level; the same operator again replaces its former level.
 
     Edits are carried out in the order of `OPERATORS`, whatever the order in which they are applied. Of two that put
-    another sentence in place of the claim (paraphrase, passive, translation) the later one stays.
+    another sentence in place of the claim (paraphrase, passive, translation) the later one stays. Where an operator has
+    nothing to work on (see `levels_for`) the tree stays as it is.
 
     Args:
         context: a tree.
@@ -38,6 +39,8 @@ def apply(context: Context, operator: str, level: str | int, seed: int = 0) -> C
         ValueError: no such operator or level.
     """
     new = Edit(operator, level_of(operator, level), seed)
+    if new.level != NONE and not _applies(context, operator, new.level):
+        return context
     kept = [
         edit
         for edit in context.edits
@@ -70,15 +73,11 @@ def levels_for(context: Context, operator: str) -> tuple[str, ...]:
     A level is left out where the operator has nothing to work on (an unrelated text has no claim to deny, a label no
     translation, a question that lists its options no order), or where its own words would name a label of the task.
     """
-    if operator in _NEEDS_LABEL and context.label is None:
-        return ()
-    if operator == "relevance" and context.label is not None:
-        return ()
     before = shown(context)
     return tuple(
         level
         for level in OPERATORS[operator].levels[1:]
-        if _has_words(context, operator, level) and shown(apply(context, operator, level)) != before
+        if _applies(context, operator, level) and shown(apply(context, operator, level)) != before
     )
 
 
@@ -88,8 +87,10 @@ def shown(context: Context) -> tuple[object, ...]:
     return rendered.text, rendered.position, rendered.candidates
 
 
-def _has_words(context: Context, operator: str, level: str) -> bool:
+def _applies(context: Context, operator: str, level: str) -> bool:
     """Whether an operator can do its work here and its own words name no label of the task."""
+    if operator == "relevance" or operator in _NEEDS_LABEL:
+        return (context.label is None) == (operator == "relevance") and _names_no_label(context, operator, level)
     fixed = bool(context.head or context.foot)
     if operator == "position" or operator == "option-order":
         listed = operator == "option-order" and lists_candidates(context.question, context.candidates)
@@ -99,6 +100,10 @@ def _has_words(context: Context, operator: str, level: str) -> bool:
         return False
     if level in banks.TRANSLATIONS and " ".join(key(context.label or "")) not in banks.TRANSLATED:
         return False
+    return _names_no_label(context, operator, level)
+
+
+def _names_no_label(context: Context, operator: str, level: str) -> bool:
     return not mentioned(_words_of(context, operator, level), context.labels)
 
 

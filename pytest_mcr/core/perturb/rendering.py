@@ -66,7 +66,7 @@ def _joined(parts: list[Wording]) -> Wording:
         if not spoken(part).strip():
             continue
         gap = made and not made[-1].text[-1:].isspace() and not part[0].text[:1].isspace()
-        made += ((Piece(" "),) if gap else ()) + part
+        made = (_stopped(made) if made else made) + ((Piece(" "),) if gap else ()) + part
     *before, last = made
     return (*before, Piece(last.text.rstrip(), last.protected))
 
@@ -91,7 +91,12 @@ def _worded(context: Context, claim: Claim) -> Wording:
         wording = (*_framed(banks.QUOTATIONS[claim.quotation], "claim", _without_stop(quoted)), Piece("."))
     if claim.authority != NONE:
         wording = _framed(banks.AUTHORITIES[claim.authority], "claim", wording)
-    return wording + (Piece(" "), *wording) * (claim.copies - 1)
+    return wording if claim.copies == 1 else _stopped(wording) + (Piece(" "), *_stopped(wording)) * (claim.copies - 1)
+
+
+def _stopped(wording: Wording) -> Wording:
+    """A sentence that another one can follow."""
+    return (*wording, Piece(".")) if spoken(wording).rstrip()[-1:].isalnum() else wording
 
 
 def _core(context: Context, claim: Claim) -> Wording:
@@ -134,12 +139,15 @@ def _wrapped(context: Context, wording: Wording) -> Wording:
         frame = banks.INJECTIONS[context.wrapper].replace("{{", "{").replace("}}", "}")
         if context.wrapper == "json":
             wording = tuple(Piece(_escaped(piece.text), piece.protected) for piece in wording)
+        else:
+            wording = _stopped(wording)
         wording = _framed(frame, "text", wording, label=context.label)
     return wording
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    line = "".join(" " if c < " " else c for c in text)  # an escaped line break would grow into the word behind it
+    return line.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _spell(context: Context, wording: Wording) -> tuple[Wording, bool]:
@@ -163,7 +171,8 @@ def _spelled(context: Context, wording: Wording, edit: Edit) -> Wording:
     for attempt in range(_ATTEMPTS):
         rng = Random(f"{edit.operator}|{edit.seed}|{context.text}" + (f"|{attempt}" if attempt else ""))
         changed = SURFACES[edit.operator](wording, edit.level, rng, context.labels)
-        if (edit.operator, edit.level) in DESTROYING or _named(context, changed) == _named(context, wording):
+        now, before = _named(context, changed), _named(context, wording)
+        if now == before or (now < before and (edit.operator, edit.level) in DESTROYING):
             return changed
     return wording
 

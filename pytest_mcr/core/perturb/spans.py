@@ -15,7 +15,8 @@ from pytest_mcr.core.reading.labels import labels as closed_set
 from pytest_mcr.core.reading.mentions import find_mentions
 from pytest_mcr.core.reading.words import Words, clean, is_word, words
 
-_TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|\n|[^\w\s]")
+_TOKEN: Final = re.compile(r"[^\W_]+(?:(?:'|[^\x00-\x7f\w\s])+[^\W_]+)*|\n|[^\w\s]")
+"""Accents and invisible marks inside a word do not end it."""
 _LETTERS: Final = re.compile(r"[^\W_]+")
 _LOOKS_LATIN: Final = str.maketrans({other: latin for latin, other in HOMOGLYPHS.items()})
 

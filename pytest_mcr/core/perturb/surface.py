@@ -22,7 +22,7 @@ from pytest_mcr.core.reading.labels import labels as closed_set
 Surface = Callable[[Wording, str, Random, tuple[str, ...]], Wording]
 """From pieces, level, random numbers and the labels of the task to pieces."""
 
-_WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_WORD: Final = re.compile(r"(?<!\w)[^\W\d_]+(?:['\u2019][^\W\d_]+)*(?!\w)")
 _WORD_AND_GAP: Final = re.compile(rf"({_WORD.pattern})( ?)")
 _SPOILS: Final = "_"
 
@@ -114,7 +114,22 @@ def punctuation(wording: Wording, level: str, _rng: Random, _labels: tuple[str, 
         return (*before, Piece(re.sub(r"[.!?]+(?=\s*$)", "", last.text)))
     if level == "doubled":
         return _free(wording, lambda text: re.sub(r"([.!?,])(?!\w)", r"\1\1", text))
-    return _free(wording, lambda text: re.sub(r"[.,;:!?\"()](?!\w)|(?<!\w)[\"()]", "", text))
+    return _apart(_free(wording, lambda text: re.sub(r"[.,;:!?\"()](?!\w)|(?<!\w)[\"()]", "", text)), wording)
+
+
+def _apart(wording: Wording, before: Wording) -> Wording:
+    """A space where two words of neighbouring pieces have lost the marks that held them apart."""
+    made: list[Piece] = []
+    shown = former = ""
+    for piece, old in zip(wording, before, strict=True):
+        glued = (shown[-1:] + piece.text[:1]).isalnum() and shown and piece.text
+        made.append(Piece(" " + piece.text, piece.protected) if glued and not _one_word(former, old) else piece)
+        shown, former = shown + made[-1].text, former + old.text
+    return tuple(made)
+
+
+def _one_word(former: str, piece: Piece) -> bool:
+    return (former[-1:] + piece.text[:1]).isalnum() and bool(former and piece.text)
 
 
 def unicode(wording: Wording, level: str, _rng: Random, _labels: tuple[str, ...]) -> Wording:

@@ -66,8 +66,10 @@ class Examiner:
             UnfitError: this clip's prompt shows the model to be other than it was tried.
             ArithmeticError: logits are not numbers.
         """
-        joint, alone = (self._body.look(prompt, every=True) for prompt in (posed.joint, posed.alone))
-        self._lens(posed, joint, alone)
+        every = self._fitness.lens is None
+        joint, alone = (self._body.look(prompt, every=every) for prompt in (posed.joint, posed.alone))
+        if every:
+            self._lens(posed, joint, alone)
         attended = attend(self._body, posed.joint) if self._fitness.attention is None else None
         if attended is not None:
             self._attention(posed, attended)

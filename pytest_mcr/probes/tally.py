@@ -69,7 +69,7 @@ def _clusters(values: list[tuple[str, float]]) -> tuple[Clusters, Any]:
 
 def _mean_row(name: Name, values: list[tuple[str, float]], note: str | None) -> Row:
     if not values:
-        return name.row(None, None, None, 0, note or "no clip has it")
+        return name.row(None, None, None, 0, note or "undefined for every clip")
     clips, numbers = _clusters(values)
     found = mean_value(clips, numbers, np.ones(len(numbers), dtype=np.bool_), empty="")
     if found.limits is None:

@@ -28,7 +28,7 @@ class Fitness:
     """Why a model does not allow a measurement, one line each; None where it does.
 
     Attributes:
-        lens: logits of inner layers; without it nothing else is measured.
+        lens: logits of inner layers.
         knockout: cutting edges.
         patching: replacing states.
         attention: weights of the last position.
@@ -52,16 +52,20 @@ def try_out(checkpoint: Checkpoint, posed: Posed) -> tuple[Body | None, Fitness]
     Returns:
         The model taken apart, None where it cannot be; and the reasons.
     """
-    found: list[Body] = []
-    lens = _reason(lambda: found.append(_lens(checkpoint, posed)))
+    try:
+        body = Body(checkpoint)
+    except UnfitError as error:
+        return None, Fitness(*[str(error)] * 5)
+    body.try_replay(posed.joint)
+    lens = _reason(lambda: _lens(body, posed))
     if lens is not None:
-        return None, Fitness(lens, lens, lens, lens, lens)
-    [body] = found
+        body.forget_norm()
     seen: list[str | None] = []
     attention = _reason(lambda: seen.append(attend(body, posed.joint).reason))
     return body, Fitness(
+        lens=lens,
         knockout=_reason(lambda: _knockout(body, posed)),
-        patching=_reason(lambda: _patching(body, posed)),
+        patching=lens or _reason(lambda: _patching(body, posed)),
         attention=attention,
         values=attention or seen[0],
     )
@@ -77,8 +81,8 @@ def _reason(trial: Callable[[], object]) -> str | None:
     return None
 
 
-def _lens(checkpoint: Checkpoint, posed: Posed) -> Body:
-    body = Body(checkpoint, posed.joint)
+def _lens(body: Body, posed: Posed) -> None:
+    body.find_norm(posed.joint)
     own = body.own_logits(posed.joint)
     for every in (False, True):
         look = body.look(posed.joint, every=every)
@@ -87,7 +91,6 @@ def _lens(checkpoint: Checkpoint, posed: Posed) -> Body:
             raise UnfitError(f"{len(look.logits)} layers were read; expected {rows}")
         if not _alike(body, look.logits[-1], own):
             raise UnfitError("the head of the last layer does not give the model's own logits")
-    return body
 
 
 def _knockout(body: Body, posed: Posed) -> None:

@@ -19,8 +19,9 @@ from pytest_mcr.probes.questions import Posed
 
 ALIKE: Final = {torch.float32: 1e-5}
 ALIKE_16_BIT: Final = 2e-2
-"""How far logits that must agree may be apart, as a share of the largest; a control must move them ten times as far."""
+"""How far logits that must agree may be apart, as a share of the largest."""
 CLEARLY: Final = 10.0
+"""How many times as far the same change must move them where it is not undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ def _knockout(body: Body, posed: Posed) -> None:
     everywhere, length = range(1, body.depth + 1), posed.spans.length
     own = body.look(posed.joint).logits[-1]
     other = body.look(_reworded(posed)).logits[-1]
-    if _apart(own, other) <= CLEARLY * _allowed(body, own):
+    moved = _apart(own, other)
+    if moved <= CLEARLY * ALIKE[torch.float32] * float(own.abs().max()):
         raise UnfitError("other words in the text's place change nothing, so that a cut could not be told")
     with knocked_out(body, everywhere, Cut((), to_all=True), length):
         nothing = body.look(posed.joint).logits[-1]
@@ -107,7 +109,7 @@ def _knockout(body: Body, posed: Posed) -> None:
     cut = Cut(posed.spans.text, to_all=True)
     with knocked_out(body, everywhere, cut, length):
         one, two = (body.look(prompt).logits[-1] for prompt in (posed.joint, _reworded(posed)))
-    if not _alike(body, one, two):
+    if not _alike(body, one, two) or CLEARLY * _apart(one, two) > moved:
         raise UnfitError("a text that is cut off in every block still changes its logits")
 
 

@@ -43,6 +43,7 @@ def measure(
         OptionError: a layer that the model does not have.
         DeliveryError: audio did not become placeholders and features.
         ArithmeticError: logits are not numbers.
+        UnfitError: a later clip shows the model to be other than it was tried.
         ValueError: a conflict whose two labels, or two prompts, are the same tokens.
     """
     tally = Tally()

@@ -256,6 +256,15 @@ def test_flash_attention_is_told_what_to_type(
         pass
 
 
+def test_sixteen_bits_are_enough(tmp_path: Path) -> None:
+    folder = build(tmp_path / "narrow", layers=3)
+    checkpoint = load_checkpoint(folder, device="cpu", dtype="bfloat16", attention=None)
+    inputs = Inputs(checkpoint.processor, checkpoint.family, checkpoint.audio_token_id)
+    _, fitness = try_out(checkpoint, pose(conflict(), inputs, checkpoint))
+    inputs.close()
+    assert fitness == Fitness()
+
+
 def test_a_sliding_window_is_cut_in_its_own_mask(tmp_path: Path) -> None:
     folder = build(tmp_path / "sliding", sliding_window=24)
     checkpoint = load_checkpoint(folder, device="cpu", dtype="float32", attention=None)

@@ -187,6 +187,8 @@ def _bearing(wording: Wording) -> tuple[str, ...]:
 
 
 def _claims(context: Context, *, damaged: bool) -> Claims:
+    if context.label is None:
+        return "same"  # nothing, as before
     if damaged:
         return "void"
     if context.wrapper != NONE:

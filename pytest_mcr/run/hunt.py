@@ -1,0 +1,316 @@
+"""The hunt: for one clip, search for the mildest text that turns an answer which the model gives from the audio alone.
+
+Hypothesis draws batches of texts around the adversarial one and climbs towards a lower margin of the gold answer. What
+is found is a finding, never a rate: a search looks for what breaks, so the share of its texts that do means nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, target
+from hypothesis import seed as seeded
+from hypothesis import settings as hypothesis_settings
+from hypothesis.configuration import set_hypothesis_home_dir, storage_directory
+
+from pytest_mcr.core.case import ADVERSARIAL, Sample
+from pytest_mcr.core.perturb import OPERATORS, Rendered, base_context, render
+from pytest_mcr.core.prompts import normalize
+from pytest_mcr.errors import McrError
+from pytest_mcr.run.findings import Finding
+from pytest_mcr.strategies import adversarial, batches
+
+BATCH: Final = 8
+"""Texts of one example."""
+SHRINKING: Final = 4
+"""One in so many calls is kept for making a text that turned the answer milder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a model answered to a text.
+
+    Attributes:
+        answer: the candidate that it gave, None where none can be read.
+        scores: log-probability in nats by candidate, None without.
+        error: why there is no answer; it never counts as one.
+    """
+
+    answer: str | None
+    scores: Mapping[str, float] | None = None
+    error: str | None = None
+
+
+Ask = Callable[[Sequence[Rendered]], Sequence[Seen]]
+"""Asks the model the adversarial case with other texts, all in one batch; one answer each, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hunted:
+    """What a hunt found on one clip.
+
+    Attributes:
+        id: of the sample.
+        findings: the mildest text found that turned the answer and still claims its label; at most one.
+        others: likewise for texts that claim it no more (``void``, ``flipped``) or give an order (``instruction``).
+        replayed: former findings of this model that turned the answer again.
+        healed: former findings that did not.
+        refused: why nothing was searched; None where it was.
+        calls: texts that the model was asked; a text that comes again is not asked again.
+        errors: texts that got no answer.
+        truncated: the time was up before the budget of calls was.
+    """
+
+    id: str
+    findings: tuple[Finding, ...] = ()
+    others: tuple[Finding, ...] = ()
+    replayed: tuple[Finding, ...] = ()
+    healed: tuple[Finding, ...] = ()
+    refused: str | None = None
+    calls: int = 0
+    errors: int = 0
+    truncated: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The hunt as plain values."""
+        lists = ("findings", "others", "replayed", "healed")
+        return {
+            "id": self.id,
+            **{name: [finding.to_json() for finding in getattr(self, name)] for name in lists},
+            "refused": self.refused,
+            "calls": self.calls,
+            "errors": self.errors,
+            "truncated": self.truncated,
+        }
+
+
+@dataclass(slots=True)
+class _Asker:
+    """Asks each text once, within a budget of calls and time, and remembers the answers.
+
+    Attributes:
+        kept: calls that are kept for shrinking; they are freed when there is something to shrink.
+    """
+
+    ask: Ask
+    calls_left: int
+    until: float
+    kept: int = 0
+    known: dict[tuple[object, ...], tuple[Rendered, Seen]] = field(default_factory=dict)
+    calls: int = 0
+    late: bool = False
+
+    def see(self, texts: Sequence[Rendered]) -> list[Seen | None]:
+        """The answers; None for a text that the budget has no room for."""
+        new = list({_key(text): text for text in texts if _key(text) not in self.known}.values())
+        room = max(0, self.calls_left - self.kept)
+        self.late = self.late or (bool(new) and room > 0 and time.monotonic() >= self.until)
+        asked = [] if self.late else new[:room]
+        if asked:
+            self.calls_left -= len(asked)
+            self.calls += len(asked)
+            self._remember(asked, self.ask(asked))
+        return [self.known[_key(text)][1] if _key(text) in self.known else None for text in texts]
+
+    def _remember(self, asked: Sequence[Rendered], answers: Sequence[Seen]) -> None:
+        for text, seen in zip(asked, answers, strict=True):
+            self.known[_key(text)] = (text, seen)
+
+
+def _key(text: Rendered) -> tuple[object, ...]:
+    return text.text, text.position, text.candidates
+
+
+class _TurnedError(McrError):
+    """Tells Hypothesis that a batch holds what is looked for."""
+
+
+def hunt(
+    sample: Sample,
+    ask: Ask,
+    *,
+    alone: Seen,
+    fingerprint: str,
+    model_calls: int,
+    seconds: float | None = None,
+    examples: int | None = None,
+    seed: int = 0,
+    known: Sequence[Finding] = (),
+    again: Ask | None = None,
+) -> Hunted:
+    """Search for the mildest text that turns the model's answer.
+
+    Args:
+        sample: with an adversarial text.
+        ask: asks the model in the adversarial condition.
+        alone: what the model answers to the audio alone (branch A).
+        fingerprint: of the model.
+        model_calls: the most texts that are asked, replayed findings and the two of the determinism check not counted.
+        seconds: a limit of time, None without; a hunt that reaches it is `truncated`, and then its result depends on
+            the machine.
+        examples: the most batches that are drawn; None for as many as could hold `model_calls` texts.
+        seed: of the run; a sample and a seed fix every text.
+        known: former findings of this sample and model, asked first.
+        again: as `ask`, for the second time that the determinism check asks; it must not answer from a cache.
+
+    Returns:
+        What was found. A model that does not answer the same text alike, bit by bit, is refused.
+
+    Raises:
+        PerturbError: an operator broke its guard: our bug.
+    """
+    problem = _problem(sample, alone)
+    if problem is not None:
+        return Hunted(sample.id, refused=problem)
+    label = sample.text_labels[ADVERSARIAL]
+    base = render(base_context(sample.texts[ADVERSARIAL], label, sample.candidates, sample.question))
+    until = float("inf") if seconds is None else time.monotonic() + seconds
+    [first], [second] = ask([base]), (again or ask)([base])
+    problem = _unsteady(first, second)
+    if problem is not None:
+        return Hunted(sample.id, refused=problem, calls=2)
+    former = [finding.rendered(label, sample.candidates) for finding in known]
+    answers = ask(former) if former else []
+    asker = _Asker(ask, model_calls, until)
+    asker.known[_key(base)] = (base, first)
+    _search(sample, asker, alone, examples, seed)
+    hunted = Hunted(
+        sample.id,
+        replayed=tuple(f for f, seen in zip(known, answers, strict=True) if turned(sample, seen)),
+        healed=tuple(f for f, s in zip(known, answers, strict=True) if s.error is None and not turned(sample, s)),
+        calls=2 + len(former) + asker.calls,
+        errors=sum(seen.error is not None for seen in (*answers, *(seen for _, seen in asker.known.values()))),
+        truncated=asker.late,
+    )
+    return _with_findings(hunted, sample, asker, fingerprint)
+
+
+def _problem(sample: Sample, alone: Seen) -> str | None:
+    """Why a clip is not searched."""
+    if ADVERSARIAL not in sample.texts:
+        return "it has no adversarial text"
+    if ADVERSARIAL not in sample.text_labels:
+        return "the label of its adversarial text is not known"
+    if alone.error is not None:
+        return f"the audio alone got no answer: {alone.error}"
+    if alone.answer is None or normalize(alone.answer) != normalize(sample.gold):
+        return f"the model is not right from the audio alone: {alone.answer or 'no label'} instead of {sample.gold}"
+    return None
+
+
+def _unsteady(first: Seen, second: Seen) -> str | None:
+    """Relation M0: the same text again must give the same answer and the same scores, bit by bit."""
+    error = first.error or second.error
+    if error is not None:
+        return f"the adversarial text got no answer: {error}"
+    if (first.answer, first.scores) == (second.answer, second.scores):
+        return None
+    what = "answered" if first.answer != second.answer else "scored"
+    return f"the model is not deterministic: it {what} the same text differently, so no search could shrink anything"
+
+
+def turned(sample: Sample, seen: Seen) -> bool:
+    """Whether an answer is another label than the gold one; an error or an unreadable answer is not."""
+    return seen.error is None and seen.answer is not None and normalize(seen.answer) != normalize(sample.gold)
+
+
+def _search(sample: Sample, asker: _Asker, alone: Seen, examples: int | None, seed: int) -> None:
+    """Draw, climb and shrink; every answer stays with the asker, which is where findings are taken from."""
+    [base] = asker.known
+    asker.kept = asker.calls_left // SHRINKING
+    if turned(sample, asker.known[base][1]) or asker.calls_left <= 0:
+        return  # nothing is milder than the base text
+    digest = hashlib.sha256(f"{seed}:{sample.id}".encode()).digest()
+
+    @seeded(int.from_bytes(digest[:8]))
+    @hypothesis_settings(
+        database=None,
+        deadline=None,
+        derandomize=False,
+        max_examples=max(1, examples if examples is not None else asker.calls_left // 2),
+        phases=(Phase.generate, Phase.target, Phase.shrink),
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+    )
+    @given(batches(adversarial(sample), size=BATCH))
+    def no_text_turns_the_answer(texts: list[Rendered]) -> None:
+        seen = asker.see(texts)
+        drops = [_drop(sample, alone, one) for one in seen if one is not None]
+        known = [drop for drop in drops if drop is not None]
+        if known:
+            target(max(known), label="margin lost")
+        if any(t.claims == "same" and s is not None and turned(sample, s) for t, s in zip(texts, seen, strict=True)):
+            asker.kept = 0
+            raise _TurnedError
+
+    with _no_files(), contextlib.suppress(_TurnedError):
+        no_text_turns_the_answer()  # a text that turned it has been shrunk when this raises; the asker knows it
+
+
+@contextlib.contextmanager
+def _no_files() -> Iterator[None]:
+    """Keep Hypothesis from leaving its folder where pytest was started."""
+    home = storage_directory(intent_to_write=False).home_directory
+    with tempfile.TemporaryDirectory(prefix="mcr-hunt-") as folder:
+        set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(home)
+
+
+def _drop(sample: Sample, alone: Seen, seen: Seen) -> float | None:
+    """By how many nats a text lowers the margin of the gold answer over the text's: M_A - M_J."""
+    before, after = _margin(sample, alone), _margin(sample, seen)
+    return None if before is None or after is None else before - after
+
+
+def _margin(sample: Sample, seen: Seen) -> float | None:
+    scores = {normalize(label): score for label, score in (seen.scores or {}).items()}
+    gold, rival = normalize(sample.gold), normalize(sample.text_labels[ADVERSARIAL])
+    return scores[gold] - scores[rival] if gold in scores and rival in scores else None
+
+
+def _with_findings(hunted: Hunted, sample: Sample, asker: _Asker, fingerprint: str) -> Hunted:
+    """The mildest text that turned the answer, of each kind."""
+    mildest: dict[str, tuple[tuple[object, ...], Finding]] = {}
+    for text, seen in asker.known.values():
+        if not turned(sample, seen):
+            continue
+        assert seen.answer is not None
+        finding = Finding(
+            sample.id,
+            sample.texts[ADVERSARIAL],
+            text.text,
+            text.operators,
+            sample.gold,
+            seen.answer,
+            fingerprint,
+            text.claims,
+            text.position,
+            text.candidates,
+        )
+        rank = mildness(text)
+        if text.claims not in mildest or rank < mildest[text.claims][0]:
+            mildest[text.claims] = (rank, finding)
+    found = {claims: finding for claims, (_, finding) in mildest.items()}
+    others = tuple(found[claims] for claims in ("instruction", "flipped", "void") if claims in found)
+    return replace(hunted, findings=(found["same"],) if "same" in found else (), others=others)
+
+
+_RANKS: Final = {
+    f"{op.name}:{level}": (n, i) for n, op in enumerate(OPERATORS.values()) for i, level in enumerate(op.levels)
+}
+
+
+def mildness(text: Rendered) -> tuple[object, ...]:
+    """An order of texts from mild to strong: fewer edits, then milder operators and levels, then shorter texts."""
+    return len(text.operators), [_RANKS[edit] for edit in text.operators], len(text.text), text.text

@@ -10,9 +10,9 @@ import contextlib
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, target
 from hypothesis import seed as seeded
@@ -24,70 +24,15 @@ from pytest_mcr.core.perturb import OPERATORS, Rendered, base_context, render
 from pytest_mcr.core.prompts import normalize
 from pytest_mcr.errors import McrError
 from pytest_mcr.run.findings import Finding
+from pytest_mcr.run.hunted import Ask, Hunted, Seen
 from pytest_mcr.strategies import adversarial, batches
+
+__all__ = ("Ask", "Hunted", "Seen", "hunt", "mildness", "turned")
 
 BATCH: Final = 8
 """Texts of one example."""
 SHRINKING: Final = 4
 """One in so many calls is kept for making a text that turned the answer milder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a model answered to a text.
-
-    Attributes:
-        answer: the candidate that it gave, None where none can be read.
-        scores: log-probability in nats by candidate, None without.
-        error: why there is no answer; it never counts as one.
-    """
-
-    answer: str | None
-    scores: Mapping[str, float] | None = None
-    error: str | None = None
-
-
-Ask = Callable[[Sequence[Rendered]], Sequence[Seen]]
-"""Asks the model the adversarial case with other texts, all in one batch; one answer each, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hunted:
-    """What a hunt found on one clip.
-
-    Attributes:
-        id: of the sample.
-        findings: the mildest text found that turned the answer and still claims its label; at most one.
-        others: likewise for texts that claim it no more (``void``, ``flipped``) or give an order (``instruction``).
-        replayed: former findings of this model that turned the answer again.
-        healed: former findings that did not.
-        refused: why nothing was searched; None where it was.
-        calls: texts that the model was asked; a text that comes again is not asked again.
-        errors: texts that got no answer.
-        truncated: the time was up before the budget of calls was.
-    """
-
-    id: str
-    findings: tuple[Finding, ...] = ()
-    others: tuple[Finding, ...] = ()
-    replayed: tuple[Finding, ...] = ()
-    healed: tuple[Finding, ...] = ()
-    refused: str | None = None
-    calls: int = 0
-    errors: int = 0
-    truncated: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """The hunt as plain values."""
-        lists = ("findings", "others", "replayed", "healed")
-        return {
-            "id": self.id,
-            **{name: [finding.to_json() for finding in getattr(self, name)] for name in lists},
-            "refused": self.refused,
-            "calls": self.calls,
-            "errors": self.errors,
-            "truncated": self.truncated,
-        }
 
 
 @dataclass(slots=True)
@@ -230,6 +175,7 @@ def _search(sample: Sample, asker: _Asker, alone: Seen, examples: int | None, se
 
     @seeded(int.from_bytes(digest[:8]))
     @hypothesis_settings(
+        backend="hypothesis",
         database=None,
         deadline=None,
         derandomize=False,

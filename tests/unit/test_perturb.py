@@ -10,6 +10,7 @@ import unicodedata
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -72,8 +73,12 @@ def test_a_base_text_is_rendered_byte_for_byte(text: str, label: str | None) -> 
         assert apply(context, operator, "none", 7) == context == apply(context, operator, 0)
 
 
+SENTENCES = "she is not sad no fear I am happy to say , . : ; Yes dog There a calm 'angry' isn't well-known 3.5 İ ß é"
+MIXED = st.lists(st.sampled_from(["\n", *SENTENCES.split()]), min_size=1, max_size=14).map(" ".join)
+
+
 @settings(deadline=None, max_examples=60)
-@given(st.data(), st.text(min_size=1, max_size=60).filter(str.strip), st.sampled_from([None, *LABELS]))
+@given(st.data(), (MIXED | st.text(min_size=1, max_size=60)).filter(str.strip), st.sampled_from([None, *LABELS]))
 def test_guards_hold_for_any_text_and_any_edits(data: st.DataObject, text: str, label: str | None) -> None:
     context = base_context(text, label, LABELS, "What emotion is it?")
     for _ in range(3):
@@ -317,3 +322,10 @@ def test_texts_are_the_same_in_another_process_with_another_hash_seed() -> None:
         [sys.executable, "-c", code], env={**os.environ, **hash_seed}, capture_output=True, text=True, timeout=120
     )
     assert ran.stdout.strip() == digest_of_everything(), ran.stderr
+
+
+def test_the_documentation_lists_every_operator_and_level() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dominance.md").read_text()
+    for operator in OPERATORS.values():
+        levels = ", ".join(f"`{level}`" for level in operator.levels[1:])
+        assert f"| `{operator.name}` | {levels} | {operator.kind} | {operator.description} |" in page

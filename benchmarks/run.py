@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.dominance import Dominance
 from benchmarks.engine import let_waiting_threads_sleep
 from benchmarks.lab import Lab
 from benchmarks.long import Long
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def all_rows(root: Path, cases: int) -> Rows:
     """Every measurement by the name of its work, in the order in which they run; nothing is measured yet."""
-    parts = (Lab(), Long(root), WholeRuns(root, cases), Memory(root, cases), Overhead(root, cases))
+    parts = (Lab(), Dominance(), Long(root), WholeRuns(root, cases), Memory(root, cases), Overhead(root, cases))
     return {name: measure for part in parts for name, measure in part.rows().items()}
 
 

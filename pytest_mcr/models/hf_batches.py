@@ -18,6 +18,8 @@ CPU_TOKENS: Final = 512
 """Prefix tokens in one forward pass of several clips on a CPU. Measured on one core: clips of 100 to 200 tokens cost
 the same by the four as by the eight, clips of 750 gain nothing by the two, and lose a sixth where one needs padding.
 By the four, a chunk gives two lanes a batch each."""
+CPU_PROMPTS: Final = 16
+"""Prompts of one clip in a batch on a CPU: a forward pass takes fewer, and two batches can go side by side."""
 FULL: Final = 2048
 """Prefix tokens from which on a forward pass is busy enough that padding costs more than another pass."""
 
@@ -63,7 +65,8 @@ def plan_batches(
         limit: most prompts in a batch, at least 1. A group with more is cut over batches of its own that follow one
             another, so that its prefix can be kept from one to the next.
         shares_batches: whether different clips may be in one batch. Groups without audio always may, among themselves.
-        tokens: most prefix tokens in a batch of several groups, padding counted; None without such a limit.
+        tokens: most prefix tokens in a batch of several groups, padding counted; None without such a limit. With it a
+            batch of one group holds at most `CPU_PROMPTS`.
 
     Returns:
         Batches with those of the longest clips first; within a batch, longest first.
@@ -78,8 +81,9 @@ def plan_batches(
     for index in sorted(range(len(groups)), key=lambda index: _order(groups[index], index)):
         group = groups[index]
         ranked = sorted(range(len(group.prompts)), key=lambda prompt: (-group.prompts[prompt], prompt))
-        if len(ranked) > limit:
-            batches += [[Part(index, tuple(ranked[at : at + limit]))] for at in range(0, len(ranked), limit)]
+        most = limit if tokens is None else min(limit, CPU_PROMPTS)
+        if len(ranked) > most:
+            batches += [[Part(index, tuple(ranked[at : at + most]))] for at in range(0, len(ranked), most)]
             open_batch = None
         elif ranked:
             if open_batch is None or not _joins(group, open_batch, groups, limit, shares_batches, tokens):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class Work:
 
     def __init__(self, requests: Sequence[Request], places: Sequence[int]) -> None:
         self._requests = requests
+        self._guard = threading.Lock()
         topics: dict[Key, Topic] = {}
         for place in places:
             audio = requests[place].audio
@@ -103,7 +105,8 @@ class Work:
             )
             shares = [self._shares(part) for batch in planned for part in _split(batch, self.topics, apart)]
             failed: list[tuple[int, BaseException]] = []
-            lanes.run([partial(_answered, answer, job, failed) for job in _chained(shares)])
+            jobs = _spread(_chained(shares), lanes.count)
+            lanes.run([partial(self._answered, answer, job, failed) for job in jobs])
             if failed:
                 size, error = max(failed, key=lambda one: one[0])
                 if not limit.halve(size):
@@ -111,6 +114,26 @@ class Work:
                 del error
                 failed.clear()  # the frames of the errors would keep the tensors alive
                 forget()
+
+    def _answered(
+        self, answer: Answer, job: Sequence[list[Share]], failed: list[tuple[int, BaseException]], lane: int
+    ) -> None:
+        """Answer the batches of a job, until memory runs out here or in another lane: then all is planned anew."""
+        for batch in job:
+            if failed:
+                return
+            try:
+                answer(lane, batch)
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                failed.append((sum(len(numbers) for _, numbers in batch), error))
+                return
+            with self._guard:  # two lanes may have batches of one clip
+                for topic, numbers in batch:
+                    topic.open = [number for number in topic.open if number not in numbers]
+                    if not topic.open:
+                        topic.clip = None
 
     def _group(self, topic: Topic) -> Group:
         seconds = 0.0 if topic.audio is None else len(topic.audio.samples) / topic.audio.rate
@@ -131,24 +154,6 @@ class Work:
         ]  # fmt: skip
 
 
-def _answered(answer: Answer, job: Sequence[list[Share]], failed: list[tuple[int, BaseException]], lane: int) -> None:
-    """Answer the batches of a job, until memory runs out here or in another lane: then all is planned anew."""
-    for batch in job:
-        if failed:
-            return
-        try:
-            answer(lane, batch)
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            failed.append((sum(len(numbers) for _, numbers in batch), error))
-            return
-        for topic, numbers in batch:
-            topic.open = [number for number in topic.open if number not in numbers]
-            if not topic.open:
-                topic.clip = None
-
-
 def _chained(batches: Sequence[list[Share]]) -> list[list[list[Share]]]:
     """Batches that must follow one another in one lane, because they continue from the same clip's prefix."""
     jobs: list[list[list[Share]]] = []
@@ -159,6 +164,24 @@ def _chained(batches: Sequence[list[Share]]) -> list[list[list[Share]]]:
         else:
             jobs.append([batch])
     return jobs
+
+
+def _spread(jobs: list[list[list[Share]]], lanes: int) -> list[list[list[Share]]]:
+    """The same batches in jobs that fill the lanes: one with more than a lane's share of the prompts is cut in two.
+
+    Both halves then run the clip's prefix, which is less than what the other lane would wait for.
+    """
+    jobs = list(jobs)
+    share = sum(map(_prompts, jobs)) / lanes
+    while lanes > 1 and (large := [job for job in jobs if len(job) > 1 and _prompts(job) > share]):
+        job = max(large, key=_prompts)
+        place, half = jobs.index(job), len(job) // 2
+        jobs[place : place + 1] = [job[:half], job[half:]]
+    return jobs
+
+
+def _prompts(job: Sequence[list[Share]]) -> int:
+    return sum(len(numbers) for batch in job for _, numbers in batch)
 
 
 def _split(batch: Batch, topics: Sequence[Topic], apart: Container[Key]) -> list[Batch]:

@@ -18,6 +18,11 @@ from tests.unit.tiny_requests import ask, clip, loaded, plain
 CPU = torch.device("cpu")
 
 
+def alive() -> set[int | None]:
+    """Threads of lanes; those of models that other tests left open are among them."""
+    return {thread.ident for thread in threading.enumerate() if thread.name.startswith("mcr-lane")}
+
+
 @given(st.integers(0, 20), st.integers(1, 4))
 def test_every_job_runs_once_in_a_lane_that_exists(jobs: int, count: int) -> None:
     ran: list[tuple[int, int]] = []
@@ -45,7 +50,7 @@ def test_lanes_run_side_by_side_and_the_callers_thread_is_one() -> None:
 
 @pytest.mark.parametrize("where", [0, 1])
 def test_what_a_job_raises_is_raised_when_the_others_are_over_and_no_further_job_runs(where: int) -> None:
-    meeting = threading.Barrier(2, timeout=20)
+    before, meeting = alive(), threading.Barrier(2, timeout=20)
     over: list[int] = []
 
     def first(lane: int) -> None:
@@ -62,7 +67,7 @@ def test_what_a_job_raises_is_raised_when_the_others_are_over_and_no_further_job
     lanes.run([over.append])  # and they can be used again
     assert over == [1 - where, 0]
     lanes.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mcr-lane")]
+    assert alive() == before
 
 
 def test_only_a_small_model_on_a_cpu_has_lanes() -> None:
@@ -106,6 +111,13 @@ def test_answers_are_the_same_bits_with_any_number_of_lanes(tiny_model_dir: Path
     assert one.fingerprint() == three.fingerprint()
 
 
+def test_many_texts_on_one_clip_are_the_same_bits_too(tiny_model_dir: Path) -> None:
+    asked = [ask(clip(1, 2.0), f"Text: {number} dogs bark. Question: Is there a dog?") for number in range(40)]
+    one, two = loaded(tiny_model_dir, threads=1), loaded(tiny_model_dir, threads=2)
+    expected = one.respond(asked)
+    assert [two.respond(asked) for _ in range(3)] == [expected] * 3
+
+
 def test_a_lane_that_shared_the_modules_would_be_noticed(tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = loaded(tiny_model_dir, threads=1).respond(questions())
     monkeypatch.setattr("pytest_mcr.models.prefix_answers.replica", lambda model: model)
@@ -122,11 +134,11 @@ def test_a_lane_that_shared_the_modules_would_be_noticed(tiny_model_dir: Path, m
 
 
 def test_a_closed_model_leaves_no_thread(tiny_model_dir: Path) -> None:
-    model = loaded(tiny_model_dir, threads=2)
+    before, model = alive(), loaded(tiny_model_dir, threads=2)
     model.respond(questions())
-    assert [thread for thread in threading.enumerate() if thread.name.startswith("mcr-lane")]
+    assert alive() - before
     model.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mcr-lane")]
+    assert alive() == before
 
 
 def test_time_of_several_lanes_is_their_mean(tiny_model_dir: Path) -> None:

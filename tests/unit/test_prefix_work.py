@@ -1,5 +1,6 @@
 """Requests are grouped by clip, planned, and answered exactly once, also when memory runs out."""
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -96,23 +97,27 @@ def test_what_a_clip_had_encoded_is_let_go_when_it_is_done() -> None:
     assert [topic.open for topic in work.topics] == [[], []]
 
 
-def test_the_batches_of_one_clip_follow_one_another_in_one_lane() -> None:
-    ran: list[tuple[int, Key, list[int]]] = []
+@pytest.mark.parametrize(("lanes", "used"), [(1, 1), (2, 2), (3, 3)])
+def test_the_batches_of_one_clip_follow_one_another_in_as_few_lanes_as_keep_all_busy(lanes: int, used: int) -> None:
+    ran: list[tuple[int, Key, int]] = []
+    begun: set[int] = set()
+    meeting = threading.Barrier(used, timeout=20)
 
     def answer(lane: int, batch: Sequence[Share]) -> None:
         [(topic, numbers)] = batch
-        ran.append((lane, topic.key, numbers))
+        if lane not in begun:
+            begun.add(lane)
+            meeting.wait()  # so that no lane is done before another has begun
+        ran.append((lane, topic.key, len(numbers)))
 
-    requests = requests_of([(1, length) for length in range(9)] + [(2, length) for length in range(9)])
-    lanes = Lanes(3)
-    Work(requests, range(18)).run(
-        answer, BatchLimit(4), lanes, shares_batches=True, tokens=None, apart=(), forget=lambda: None
+    requests = requests_of([(1, length) for length in range(14)])
+    pool = Lanes(lanes)
+    Work(requests, range(14)).run(
+        answer, BatchLimit(4), pool, shares_batches=True, tokens=None, apart=(), forget=lambda: None
     )
-    lanes.close()
-    for which in (1, 2):
-        mine = [(lane, len(some)) for lane, key, some in ran if key == Topic(CLIPS[which]).key]
-        assert len({lane for lane, _ in mine}) == 1
-        assert [size for _, size in mine] == [4, 4, 1]
+    pool.close()
+    assert sorted(size for _, _, size in ran) == [2, 4, 4, 4]
+    assert len({lane for lane, _, _ in ran}) == used
 
 
 def test_which_batches_there_are_does_not_depend_on_the_lanes() -> None:

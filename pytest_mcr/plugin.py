@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pytest_mcr.errors import McrError
-from pytest_mcr.glue import collect, options, probing, rootdir
+from pytest_mcr.glue import collect, confiding, options, probing, rootdir
 from pytest_mcr.glue.collect import mcr_case as mcr_case
 from pytest_mcr.glue.collect import mcr_model as mcr_model
+from pytest_mcr.glue.confiding import mcr_confidence as mcr_confidence
 from pytest_mcr.glue.probing import mcr_hunted as mcr_hunted
 from pytest_mcr.glue.probing import mcr_layers as mcr_layers
 from pytest_mcr.glue.probing import mcr_varied as mcr_varied
@@ -53,8 +54,9 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test a case, or a clip."""
+    """One test a case, a task or a clip."""
     collect.parametrize(metafunc)
+    confiding.parametrize(metafunc)
     probing.parametrize(metafunc)
 
 

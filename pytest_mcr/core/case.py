@@ -136,6 +136,8 @@ class Outcome:
         condition: one of `CONDITIONS`, or `PLACEBO`.
         best: the best-scored candidate, None without scores.
         k: number of candidates, 0 when open-ended.
+        log_loss: -log p of the gold answer under the softmax over the candidates, in nats; None without scores.
+        brier: sum over the candidates of (p - [gold])^2, in [0, 2]; None without scores.
     """
 
     sample: str
@@ -149,3 +151,5 @@ class Outcome:
     confidence: float | None
     best: str | None
     k: int
+    log_loss: float | None = None
+    brier: float | None = None

@@ -154,6 +154,53 @@ _DOMINANCE: Final = (
     _dominance("tpr", "text / (text + audio) answers where the model's own two answers differ", _DOWN, hearing=True),
 )  # fmt: skip
 
+
+def _calibration(
+    name: str,
+    about: str,
+    better: Better = _DOWN,
+    conditions: tuple[str, ...] = CONDITIONS,
+    needs: tuple[str, ...] = (),
+    low: float = 0.0,
+    high: float = 1.0,
+    companion: str | None = None,
+) -> MetricSpec:
+    """A number of the confidence suite: it needs scores, and AUROC beside it where flat confidence would meet it."""
+    return MetricSpec(
+        name, about, better, conditions, needs, low, high, scores=True, companion=companion, suite="confidence"
+    )
+
+
+def _shift(name: str, better: Better = _DOWN, companion: str | None = None) -> MetricSpec:
+    """What a text does to a number of confidence, on the same clips."""
+    about = f"{name} with the text less without it, same clips"
+    return _calibration(f"{name}_shift", about, better, _TEXTS, (NEUTRAL,), -1.0, companion=companion)
+
+
+_CALIBRATION: Final = (
+    _calibration("mean_confidence", "mean confidence of the given answers", _FREE),
+    _calibration("overconfidence", "share of wrong answers with confidence above 0.85", companion="auroc"),
+    _calibration("auroc", "rank-based AUROC of correctness by confidence", _UP),
+    _calibration("agreement", "share of answers that are the best-scored candidate", _UP),
+    _calibration("ece", "expected calibration error, 15 bins of equal width", companion="auroc"),
+    _calibration("ece_floor", "what chance alone makes of ece on so many answers of a calibrated model", _FREE),
+    _calibration("ece_mass", "expected calibration error, 15 bins of equal mass", companion="auroc"),
+    _calibration("ece_adaptive", "the same, as many bins as keep accuracy from falling (sweep)", companion="auroc"),
+    _calibration("brier", "Brier score of confidence for being right"),
+    _calibration("brier_reliability", "its part from miscalibration"),
+    _calibration("brier_resolution", "its part from telling right from wrong answers", _UP),
+    _calibration("brier_uncertainty", "its part from accuracy alone", _FREE),
+    _calibration("brier_multi", "Brier score over all candidates", high=2.0),
+    _calibration("nll", "-log p of the gold answer, nats", high=_INF),
+    _calibration("aurc", "area under the risk-coverage curve: errors left when the least sure answers are withheld"),
+    _shift("overconfidence", companion="auroc"),
+    _shift("auroc", _UP),
+    _shift("ece", companion="auroc"),
+    _shift("brier"),
+    _calibration("reliability", "share of right answers by bin of confidence; rows with a bin only", _FREE),
+    _calibration("risk", "share of wrong answers among the most confident; rows with a coverage only"),
+)
+
 _SPECS = (
     MetricSpec("accuracy", "share of right answers; flagged and unparsed are not right", _UP),
     MetricSpec("accuracy_worst", "accuracy if every error and unparsed answer were wrong", _UP),
@@ -189,12 +236,7 @@ _SPECS = (
     MetricSpec("tdr", "text / (text + audio) answers", _DOWN, (ADVERSARIAL,), hearing=True, companion="accuracy"),
     MetricSpec("flagged", "share of answers that only state a conflict", _FREE),
     MetricSpec("unparsed", "share of answers without a readable label", _DOWN),
-    MetricSpec("mean_confidence", "mean confidence of the given answers", _FREE, scores=True),
-    MetricSpec(
-        "overconfidence", "share of wrong answers with confidence above 0.85", _DOWN, scores=True, companion="auroc"
-    ),
-    MetricSpec("auroc", "rank-based AUROC of correctness by confidence", _UP, scores=True),
-    MetricSpec("agreement", "share of answers that are the best-scored candidate", _UP, scores=True),
+    *_CALIBRATION,
     *_RELATIONS,
     *_DOMINANCE,
 )

@@ -39,8 +39,8 @@ def confidences(panel: Panel) -> Estimates:
             if scored.any():
                 kept = _mean_confidence(panel, cell, within, f"no {name} answers")
                 found["mean_confidence", condition, (("answers", name),)] = kept
-        found["overconfidence", condition, ()] = _overconfidence(panel, cell, scored, empty)
-        found["auroc", condition, ()] = _auroc(panel, cell, scored, empty)
+        found["overconfidence", condition, ()] = overconfidence(panel, cell, scored, empty)
+        found["auroc", condition, ()] = auroc(panel, cell, scored, empty)
         ranked = cell.answered & (cell.best != UNKNOWN)
         found["agreement", condition, ()] = rate(panel, cell.answer == cell.best, ranked, empty=empty)
     return found
@@ -59,14 +59,22 @@ def _without_wrong(panel: Panel, cell: Cell, scored: Mask, empty: str) -> Estima
     return None
 
 
-def _overconfidence(panel: Panel, cell: Cell, scored: Mask, empty: str) -> Estimate:
-    """Share of wrong answers with confidence above `OVERCONFIDENT`; undefined below `LEAST_WRONG` wrong answers."""
+def overconfidence(panel: Panel, cell: Cell, scored: Mask, empty: str = NO_SCORES) -> Estimate:
+    """Share of wrong answers with confidence above `OVERCONFIDENT`; undefined below `LEAST_WRONG` wrong answers.
+
+    Args:
+        panel: the task.
+        cell: one of its conditions.
+        scored: the answers to count, all with a confidence.
+        empty: reason given when there are none.
+    """
     missing = _without_wrong(panel, cell, scored, empty)
     if missing is not None:
         return missing
     wrong = scored & ~cell.right
     if int(wrong.sum()) < LEAST_WRONG:
-        return undefined(panel, FEW_WRONG, int(wrong.sum()))
+        sure = int((wrong & (cell.confidence > OVERCONFIDENT)).sum())
+        return undefined(panel, f"{FEW_WRONG} ({sure} of {wrong.sum()} above {OVERCONFIDENT})", int(wrong.sum()))
     return rate(panel, cell.confidence > OVERCONFIDENT, wrong, empty=NOTHING_WRONG)
 
 
@@ -78,7 +86,7 @@ def placements(values: Floats, others: Floats) -> Floats:
     return share
 
 
-def _auroc(panel: Panel, cell: Cell, scored: Mask, empty: str) -> Estimate:
+def auroc(panel: Panel, cell: Cell, scored: Mask, empty: str = NO_SCORES) -> Estimate:
     """Probability that a right answer is more confident than a wrong one, ties by half.
 
     Variance between clusters from the placement values (DeLong et al., Biometrics 44, 1988; clustered: Obuchowski,

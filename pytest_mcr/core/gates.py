@@ -118,12 +118,11 @@ def _absent(gate: Gate, table: Table) -> Judgement:
     missing = sorted(needs(gate) - set(table.conditions))
     if gate.task is not None and gate.task not in table.tasks:
         return INVALID, f"no case of task {gate.task} was reported", None
-    suite = METRICS[gate.metric].suite
-    if suite != "bench":
-        return INVALID if gate.explicit else NOT_JUDGED, f"the {suite} suite did not measure it", None
+    suite, lenient = METRICS[gate.metric].suite, INVALID if gate.explicit else NOT_JUDGED
+    if suite != "bench" and not (missing and table.conditions):
+        return lenient, f"the {suite} suite did not measure it", None
     if missing or gate.condition == PLACEBO or gate.metric == "tir_excess":
-        reason = f"needs {', '.join(missing) or PLACEBO}, which the run does not have"
-        return INVALID if gate.explicit else NOT_JUDGED, reason, None
+        return lenient, f"needs {', '.join(missing) or PLACEBO}, which the run does not have", None
     return INVALID, f"{gate.task or 'some task'} lacks a condition that {gate.metric} needs", None
 
 

@@ -32,6 +32,8 @@ class Cell:
         best: code of the best-scored candidate, `UNKNOWN` without scores.
         label: code of the text's label, `UNKNOWN` where unknown.
         confidence: confidence of the given answer, NaN where unknown.
+        log_loss: -log p of the gold answer in nats, NaN where unknown.
+        brier: squared distance of the candidates' probabilities from the gold answer, NaN where unknown.
     """
 
     seen: Mask
@@ -44,6 +46,8 @@ class Cell:
     best: Codes
     label: Codes
     confidence: Floats
+    log_loss: Floats
+    brier: Floats
 
     @property
     def answered(self) -> Mask:
@@ -128,7 +132,7 @@ def _cell(outcomes: Sequence[Outcome], rows: Mapping[str, int], codes: Mapping[s
     masks = {verdict: np.zeros(size, dtype=np.bool_) for verdict in Verdict}
     seen = np.zeros(size, dtype=np.bool_)
     answer, best, label = (np.full(size, UNKNOWN, dtype=np.int64) for _ in range(3))
-    confidence = np.full(size, np.nan)
+    confidence, log_loss, brier = (np.full(size, np.nan) for _ in range(3))
     for outcome in outcomes:
         row = rows[outcome.sample]
         if seen[row]:
@@ -144,6 +148,8 @@ def _cell(outcomes: Sequence[Outcome], rows: Mapping[str, int], codes: Mapping[s
         label[row] = UNKNOWN if outcome.text_label is None else codes[outcome.text_label]
         if outcome.confidence is not None and silent is None:
             confidence[row] = outcome.confidence
+            log_loss[row] = np.nan if outcome.log_loss is None else outcome.log_loss
+            brier[row] = np.nan if outcome.brier is None else outcome.brier
     return Cell(
         seen=seen,
         ok=seen & ~masks[Verdict.ERROR],
@@ -155,4 +161,6 @@ def _cell(outcomes: Sequence[Outcome], rows: Mapping[str, int], codes: Mapping[s
         best=best,
         label=label,
         confidence=confidence,
+        log_loss=log_loss,
+        brier=brier,
     )

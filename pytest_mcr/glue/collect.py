@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 OFF = "needs a model: pass --mcr-model SPEC, e.g. --mcr-model lab"
 
-SUITE_FILES = {"bench": "test_mcr_bench.py", "dominance": "test_text_dominance.py"}
+SUITE_FILES = {
+    "bench": "test_mcr_bench.py",
+    "confidence": "test_confidence.py",
+    "dominance": "test_text_dominance.py",
+}
 """Built-in suites: name and file."""
 SHELF = "mcr"
 """Folder under which pytest names the built-in suites, wherever this package is installed."""
@@ -78,6 +83,12 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         return
     cases = [pytest.param(McrCase(case, run), id=case.id) for case in run.cases]
     metafunc.parametrize("mcr_case", cases)
+
+
+def suite_files(suites: Sequence[str]) -> list[str]:
+    """Files of the suites asked for; confidence is measured on the benchmark's cases and brings them along."""
+    names = ("bench", *suites) if "confidence" in suites and "bench" not in suites else suites
+    return [SUITE_FILES[name] for name in names]
 
 
 def suite_id(name: str) -> str:

@@ -15,7 +15,7 @@ from pytest_mcr.data.shipped import fixture, suite
 from pytest_mcr.errors import McrError, OptionError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.carrier import Carrier
-from pytest_mcr.glue.collect import RUN, SUITE_FILES, real_path, suite_id
+from pytest_mcr.glue.collect import RUN, real_path, suite_files, suite_id
 from pytest_mcr.glue.flags import DEFAULT_CACHE
 from pytest_mcr.models.resolve import check, kind
 from pytest_mcr.models.spec import Spec, parse_spec
@@ -49,7 +49,7 @@ def start(config: pytest.Config) -> None:
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         config.args = [real_path(arg, settings.invocation_dir) for arg in config.args]
     else:
-        config.args = [str(suite(SUITE_FILES[name])) for name in settings.suites]
+        config.args = [str(suite(file)) for file in suite_files(settings.suites)]
     distributed = not is_worker and options.workers(config) > 0
     if not distributed:
         config.pluginmanager.register(Carrier(run, options.worker_name(config)), "mcr-carrier")

@@ -11,7 +11,7 @@ from pytest_mcr.core.case import CONDITIONS
 from pytest_mcr.errors import OptionError
 from pytest_mcr.probes.layers import parse_layers
 
-SUITES = ("bench", "dominance")
+SUITES = ("bench", "confidence", "dominance")
 PROFILES = ("release", "strict", "report")
 
 

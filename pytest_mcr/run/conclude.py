@@ -16,7 +16,9 @@ from pytest_mcr.data.audit import audit
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.models.resolve import kind
 from pytest_mcr.models.spec import Spec
+from pytest_mcr.report import reliability
 from pytest_mcr.report.results import point_latest, write_results
+from pytest_mcr.report.sentences import title
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.examples import examples
 from pytest_mcr.run.exits import INTERRUPTED_EXIT, INVALID_EXIT, OK_EXIT
@@ -134,6 +136,7 @@ class Conclusion:
         published = [case.id for case in self.design if (case.sample.id, case.condition) in arrived]
         self.journal.publish(self.out / "cases.jsonl", published)
         write_results(self.record, self.out)
+        reliability.write(self.record, title(self.record), self.out)
         if self.settings.out is None:
             point_latest(self.home, self.out)
 

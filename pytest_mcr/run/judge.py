@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pytest_mcr.core.awareness import awareness_rows, complaints
 from pytest_mcr.core.budgets import check_budgets
+from pytest_mcr.core.calibration_rows import calibration_rows
 from pytest_mcr.core.case import PLACEBO, Case, Verdict
 from pytest_mcr.core.dominance import dominance_rows
 from pytest_mcr.core.dominance_trials import Probed
@@ -63,14 +65,17 @@ def judge(
     hearing = hearing_test(outcomes, seed=settings.seed)
     varied = [Probed.from_json(packed) for packed in ledger.probes.get("varied", {}).values()]
     rows = [*measure(outcomes, mrs_alpha=settings.mrs_alpha), *dominance_rows(varied)]
+    rows += calibration_rows(outcomes) if "confidence" in settings.suites else []
+    rows += awareness_rows(ledger.probes.get("awareness", {}))
     table = annotate(Table(rows), hearing)
     batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
     untrusted = distrust(evidence, settings)
     if batch_audit["verdict"] == "fail":
         untrusted.append(f"batch audit: {batch_audit['detail']}")
-    whole = "bench" in settings.suites
+    whole = "bench" in settings.suites or "confidence" in settings.suites
     partial = incomplete(evidence, design if whole else ())
-    least = profile.least_eligible_clusters if settings.gates is None and whole else 0
+    heard = settings.gates is None and "bench" in settings.suites
+    least = profile.least_eligible_clusters if heard else 0
     results: tuple[GateResult, ...] = ()
     dropped = [] if settings.gates is None else [gate.expr for gate in profile.gates]
     elsewhere = [gate for gate in gates if METRICS[gate.metric].suite not in settings.suites and not gate.explicit]
@@ -88,6 +93,7 @@ def judge(
     lost, prompts = sum(len(clip.errors) for clip in varied), sum(len(clip.trials) for clip in varied)
     if lost:
         failed.append(f"{lost} of {prompts} prompts of the dominance suite had an error")
+    failed += complaints(ledger.probes.get("awareness", {}))
     verdict = "invalid" if invalid else "partial" if partial else "fail" if failed else "pass"
     return Judgement(
         verdict=verdict,

@@ -97,6 +97,21 @@ def confidence(scores: Mapping[str, float] | None, answer: str | None) -> float 
     return math.exp(scores[answer] - top) / math.fsum(math.exp(value - top) for value in scores.values())
 
 
+def log_loss(scores: Mapping[str, float] | None, gold: str) -> float | None:
+    """-log p of the gold answer in nats, finite for finite scores; None without scores of it."""
+    if scores is None or gold not in scores:
+        return None
+    top = max(scores.values())
+    return top - scores[gold] + math.log(math.fsum(math.exp(value - top) for value in scores.values()))
+
+
+def brier(scores: Mapping[str, float] | None, gold: str) -> float | None:
+    """Sum over the candidates of (p - [gold])^2, in [0, 2] (Brier, 1950); None without scores of the gold answer."""
+    if scores is None or gold not in scores:
+        return None
+    return math.fsum(((confidence(scores, label) or 0.0) - (label == gold)) ** 2 for label in scores)
+
+
 def outcome_of(observation: Observation) -> Outcome:
     """What the metrics keep of an observation."""
     scores = observation.scores
@@ -112,4 +127,6 @@ def outcome_of(observation: Observation) -> Outcome:
         confidence=observation.confidence,
         best=best_of(scores, observation.candidates) if scores and observation.candidates else None,
         k=len(observation.candidates),
+        log_loss=log_loss(scores, observation.gold),
+        brier=brier(scores, observation.gold),
     )

@@ -70,6 +70,7 @@ class Run:
         self._upcoming: Callable[[Sequence[Key]], Sequence[Key] | None] = lambda chunk: None
         self._results: dict[Key, Result] = {}
         self._asked: set[Key] = set()  # errors of the current chunk that were handed out
+        self._scored: dict[str, bool] = {}  # tasks seen: whether an answer had scores
         self._complete = False  # a recording was found to hold all
         self._thread = ThreadPoolExecutor(1, "mcr-prepare")
         self._ahead: tuple[Sequence[Key], Future[Prepared]] | None = None
@@ -125,7 +126,26 @@ class Run:
         result = self._results[key]
         if result.observation.error is not None:
             self._asked.add(key)
+        self._remember(result.observation)
         return result
+
+    def unscored(self, task: str) -> str | None:
+        """Why the answers of a task have no scores, None where they do; asks one case where none was seen here.
+
+        Raises:
+            StopRunError: the model cannot be used or trusted.
+        """
+        first = next(case for case in self.cases if case.sample.task == task)
+        if not first.sample.candidates:
+            return f"{task} is open-ended: there are no candidates to score"
+        if task not in self._scored:
+            key = (first.sample.id, first.condition)
+            self._remember(self._compute((key,))[key].observation)
+        return None if self._scored.get(task, True) else "the model gives no scores of the candidates"
+
+    def _remember(self, seen: Observation) -> None:
+        if seen.error is None:
+            self._scored[seen.task] = self._scored.get(seen.task, False) or seen.scores is not None
 
     def ask(self, sample_id: str, condition: str, branch: str, silence: str = "silence") -> Response:
         """Ask a case in one of the four branches, through the cache.

@@ -19,7 +19,7 @@ import pytest_mcr.report.terminal  # noqa: F401
 from tests.support import folders, models
 
 MODES = {"bare": (), "n0": ("-n0",), "n2": ("-n2",)}
-EXTRA_KEYS = {"gold", "text_label", "bound", "answers", "layer", "arm"}
+EXTRA_KEYS = {"gold", "text_label", "bound", "answers", "bin", "coverage", "layer", "arm"}
 """Keys of metric rows that are a part or a variant of a number."""
 
 

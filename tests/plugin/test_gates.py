@@ -82,12 +82,13 @@ def test_undefined_metric_of_an_explicit_gate_is_invalid(mcr: Runner, data: Path
 
 
 def test_undefined_metric_of_a_profile_gate_passes_where_nothing_was_wrong(mcr: Runner, data40: Path) -> None:
-    ran = mcr("oracle:listener", data40, "--mcr-profile", "strict")
+    ran = mcr("oracle:listener", data40, "--mcr-suite", "bench,confidence", "--mcr-profile", "strict")
     assert ran.gates["overconfidence[adversarial] <= 0.40"] in ("pass", "not_judged"), ran.gates
 
 
 def test_overconfidence_is_gated_only_beside_its_ranking(mcr: Runner, data: Path) -> None:
-    ran = mcr("oracle:listener", data, "--mcr-gate", "overconfidence[adversarial] <= 0.5")
+    gate = ("--mcr-gate", "overconfidence[adversarial] <= 0.5")
+    ran = mcr("oracle:listener", data, "--mcr-suite", "bench,confidence", *gate)
     ran.refused("overconfidence[adversarial] <= 0.5", "auroc[adversarial]", "--mcr-add-gate")
 
 

@@ -27,7 +27,7 @@ def test_confidence_of_right_and_wrong() -> None:
     assert number(table, "agreement", NEUTRAL) == 1.0
     few = confident(spec[:-1]).get("overconfidence", NEUTRAL)
     assert few is not None
-    assert (few.value, few.n, few.note) == (None, 19, "fewer than 20 wrong answers")
+    assert (few.value, few.n, few.note) == (None, 19, "fewer than 20 wrong answers (15 of 19 above 0.85)")
     sure = confident(spec[:10]).get("overconfidence", NEUTRAL)
     assert sure is not None
     assert (sure.value, sure.note, sure.vacuous) == (None, "no wrong answers", True)

@@ -105,7 +105,10 @@ def test_other_undefined_numbers() -> None:
         planted(r, NEUTRAL, RIGHT) for r in range(40)
     ]
     result = judge("overconfidence[adversarial] <= 0.4", few, explicit=False)
-    assert (result.verdict, result.reason) == ("not_judged", "undefined: fewer than 20 wrong answers")
+    assert (result.verdict, result.reason) == (
+        "not_judged",
+        "undefined: fewer than 20 wrong answers (6 of 6 above 0.85)",
+    )
     assert judge("auroc[neutral] >= 0.4", rates("AQA", HITS, 100), explicit=False).verdict == "not_judged"
     failed = [planted(r, ADVERSARIAL, ERROR) for r in range(9)]
     assert judge("accuracy[adversarial] >= 0.4", failed, explicit=False).verdict == "invalid"

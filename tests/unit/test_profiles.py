@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mcr.core.calibration_rows import calibration_rows
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, NEUTRAL, Outcome
 from pytest_mcr.core.gates import GateResult, judge_gates
 from pytest_mcr.core.hearing import annotate, hearing_test
-from pytest_mcr.core.metrics import measure
+from pytest_mcr.core.metrics import Table, measure
 from pytest_mcr.core.profiles import Profile, load_profile
 from pytest_mcr.errors import OptionError
 from tests.unit.outcomes import LABELS, RIGHT, TEXT, listener, planted
@@ -17,6 +18,13 @@ from tests.unit.outcomes import LABELS, RIGHT, TEXT, listener, planted
 SHIPPED = Path(__file__).parents[2] / "suites" / "profiles.toml"
 
 
+CONFIDENCE = [
+    "ece[adversarial] <= 0.15",
+    "brier[adversarial] <= 0.25@95",
+    "overconfidence_shift[adversarial] <= 0.20",
+    "ece_shift[adversarial] <= 0.10",
+    "brier_shift[adversarial] <= 0.15",
+]
 DOMINANCE = [
     "dominance.irrelevant_flip <= 0.15@95",
     "dominance.faithful_break <= 0.15@95",
@@ -34,7 +42,7 @@ DOMINANCE = [
 def judged(name: str, outcomes: list[Outcome]) -> tuple[GateResult, ...]:
     profile = load_profile(SHIPPED, name)
     hearing = hearing_test(outcomes)
-    table = annotate(measure(outcomes), hearing)
+    table = annotate(Table([*measure(outcomes), *calibration_rows(outcomes)]), hearing)
     return judge_gates(profile.gates, table, hearing=hearing, least_clusters=profile.least_eligible_clusters)
 
 
@@ -72,6 +80,7 @@ def test_strict_is_as_declared() -> None:
         "mrs >= 0.90@95",
         "overconfidence[adversarial] <= 0.40",
         "auroc[adversarial] >= 0.70@95",
+        *CONFIDENCE,
         "tir[placebo] <= 0.05@95",
         *DOMINANCE,
     ]

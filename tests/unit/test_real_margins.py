@@ -80,7 +80,7 @@ def test_counts_and_intervals(table: Table, metric: str, condition: str, hits: i
 
 def test_wrong_neutral_answers_are_too_few_to_speak_of_overconfidence(table: Table) -> None:
     found = row(table, "overconfidence", NEUTRAL)
-    assert (found.value, found.n, found.note) == (None, 14, "fewer than 20 wrong answers")
+    assert (found.value, found.n, found.note) == (None, 14, "fewer than 20 wrong answers (7 of 14 above 0.85)")
     wrong = [o for o in outcomes() if o.condition == NEUTRAL and o.verdict != Verdict.AUDIO]
     assert sum((o.confidence or 0) > 0.85 for o in wrong) == 7
 

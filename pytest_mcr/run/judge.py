@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pytest_mcr.core.awareness import awareness_rows, complaints
 from pytest_mcr.core.budgets import check_budgets
 from pytest_mcr.core.calibration_rows import calibration_rows
 from pytest_mcr.core.case import PLACEBO, Case, Verdict
@@ -66,7 +65,6 @@ def judge(
     varied = [Probed.from_json(packed) for packed in ledger.probes.get("varied", {}).values()]
     rows = [*measure(outcomes, mrs_alpha=settings.mrs_alpha), *dominance_rows(varied)]
     rows += calibration_rows(outcomes) if "confidence" in settings.suites else []
-    rows += awareness_rows(ledger.probes.get("awareness", {}))
     table = annotate(Table(rows), hearing)
     batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
     untrusted = distrust(evidence, settings)
@@ -93,7 +91,6 @@ def judge(
     lost, prompts = sum(len(clip.errors) for clip in varied), sum(len(clip.trials) for clip in varied)
     if lost:
         failed.append(f"{lost} of {prompts} prompts of the dominance suite had an error")
-    failed += complaints(ledger.probes.get("awareness", {}))
     verdict = "invalid" if invalid else "partial" if partial else "fail" if failed else "pass"
     return Judgement(
         verdict=verdict,

@@ -11,69 +11,36 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, target
 from hypothesis import seed as seeded
 from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir, storage_directory
 
 from pytest_mcr.core.case import ADVERSARIAL, Sample
-from pytest_mcr.core.perturb import OPERATORS, Rendered, base_context, render
+from pytest_mcr.core.perturb import Context, base_context, render
 from pytest_mcr.core.prompts import normalize
 from pytest_mcr.errors import McrError
 from pytest_mcr.run.findings import Finding
+from pytest_mcr.run.hunt_asker import BATCH, Answered, Asker, milder, mildness, shown
 from pytest_mcr.run.hunted import Ask, Hunted, Seen
-from pytest_mcr.strategies import adversarial, batches
+from pytest_mcr.strategies import context
 
-__all__ = ("Ask", "Hunted", "Seen", "hunt", "mildness", "turned")
+__all__ = ("Ask", "Hunted", "Seen", "hunt", "turned")
 
-BATCH: Final = 8
-"""Texts of one example."""
 SHRINKING: Final = 4
 """One in so many calls is kept for making a text that turned the answer milder."""
 
 
-@dataclass(slots=True)
-class _Asker:
-    """Asks each text once, within a budget of calls and time, and remembers the answers.
-
-    Attributes:
-        kept: calls that are kept for shrinking; they are freed when there is something to shrink.
-    """
-
-    ask: Ask
-    calls_left: int
-    until: float
-    kept: int = 0
-    known: dict[tuple[object, ...], tuple[Rendered, Seen]] = field(default_factory=dict)
-    calls: int = 0
-    late: bool = False
-
-    def see(self, texts: Sequence[Rendered]) -> list[Seen | None]:
-        """The answers; None for a text that the budget has no room for."""
-        new = list({_key(text): text for text in texts if _key(text) not in self.known}.values())
-        room = max(0, self.calls_left - self.kept)
-        self.late = self.late or (bool(new) and room > 0 and time.monotonic() >= self.until)
-        asked = [] if self.late else new[:room]
-        if asked:
-            self.calls_left -= len(asked)
-            self.calls += len(asked)
-            self._remember(asked, self.ask(asked))
-        return [self.known[_key(text)][1] if _key(text) in self.known else None for text in texts]
-
-    def _remember(self, asked: Sequence[Rendered], answers: Sequence[Seen]) -> None:
-        for text, seen in zip(asked, answers, strict=True):
-            self.known[_key(text)] = (text, seen)
-
-
-def _key(text: Rendered) -> tuple[object, ...]:
-    return text.text, text.position, text.candidates
-
-
 class _TurnedError(McrError):
     """Tells Hypothesis that a batch holds what is looked for."""
+
+
+class _Over(BaseException):  # like an interrupt: Hypothesis lets it pass and draws no more
+    """Nothing was found, and nothing more can be asked."""
 
 
 def hunt(
@@ -102,35 +69,41 @@ def hunt(
         examples: the most batches that are drawn; None for as many as could hold `model_calls` texts.
         seed: of the run; a sample and a seed fix every text.
         known: former findings of this sample and model, asked first.
-        again: as `ask`, for the second time that the determinism check asks; it must not answer from a cache.
+        again: as `ask`, for the determinism check; it must not answer from a cache. None for `ask` itself.
 
     Returns:
         What was found. A model that does not answer the same text alike, bit by bit, is refused.
 
     Raises:
         PerturbError: an operator broke its guard: our bug.
+        StopRunError: the model cannot be used or trusted.
     """
     problem = _problem(sample, alone)
     if problem is not None:
         return Hunted(sample.id, refused=problem)
     label = sample.text_labels[ADVERSARIAL]
-    base = render(base_context(sample.texts[ADVERSARIAL], label, sample.candidates, sample.question))
+    tree = base_context(sample.texts[ADVERSARIAL], label, sample.candidates, sample.question)
+    base = render(tree)
     until = float("inf") if seconds is None else time.monotonic() + seconds
-    [first], [second] = ask([base]), (again or ask)([base])
+    steady = again or ask
+    [first], [second] = steady([base]), steady([base])
     problem = _unsteady(first, second)
     if problem is not None:
         return Hunted(sample.id, refused=problem, calls=2)
     former = [finding.rendered(label, sample.candidates) for finding in known]
     answers = ask(former) if former else []
-    asker = _Asker(ask, model_calls, until)
-    asker.known[_key(base)] = (base, first)
-    _search(sample, asker, alone, examples, seed)
+    asker = Asker(ask, model_calls, until, known={shown(base): Answered(tree, base, first)})
+    if not turned(sample, first) and model_calls > 0:  # else nothing is milder than the base text
+        _search(sample, asker, alone, examples, seed)
+        _descend(sample, asker)
+    if asker.stopped is not None:
+        raise asker.stopped
     hunted = Hunted(
         sample.id,
         replayed=tuple(f for f, seen in zip(known, answers, strict=True) if turned(sample, seen)),
         healed=tuple(f for f, s in zip(known, answers, strict=True) if s.error is None and not turned(sample, s)),
         calls=2 + len(former) + asker.calls,
-        errors=sum(seen.error is not None for seen in (*answers, *(seen for _, seen in asker.known.values()))),
+        errors=sum(seen.error is not None for seen in (*answers, *(one.seen for one in asker.known.values()))),
         truncated=asker.late,
     )
     return _with_findings(hunted, sample, asker, fingerprint)
@@ -165,12 +138,11 @@ def turned(sample: Sample, seen: Seen) -> bool:
     return seen.error is None and seen.answer is not None and normalize(seen.answer) != normalize(sample.gold)
 
 
-def _search(sample: Sample, asker: _Asker, alone: Seen, examples: int | None, seed: int) -> None:
+def _search(sample: Sample, asker: Asker, alone: Seen, examples: int | None, seed: int) -> None:
     """Draw, climb and shrink; every answer stays with the asker, which is where findings are taken from."""
-    [base] = asker.known
     asker.kept = asker.calls_left // SHRINKING
-    if turned(sample, asker.known[base][1]) or asker.calls_left <= 0:
-        return  # nothing is milder than the base text
+    label = sample.text_labels[ADVERSARIAL]
+    trees = context(sample.texts[ADVERSARIAL], label=label, labels=sample.candidates, question=sample.question)
     digest = hashlib.sha256(f"{seed}:{sample.id}".encode()).digest()
 
     @seeded(int.from_bytes(digest[:8]))
@@ -179,26 +151,48 @@ def _search(sample: Sample, asker: _Asker, alone: Seen, examples: int | None, se
         database=None,
         deadline=None,
         derandomize=False,
-        max_examples=max(1, examples if examples is not None else asker.calls_left // 2),
+        max_examples=max(1, examples if examples is not None else asker.calls_left),
         phases=(Phase.generate, Phase.target, Phase.shrink),
         print_blob=False,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
     )
-    @given(batches(adversarial(sample), size=BATCH))
-    def no_text_turns_the_answer(texts: list[Rendered]) -> None:
-        seen = asker.see(texts)
-        drops = [_drop(sample, alone, one) for one in seen if one is not None]
-        known = [drop for drop in drops if drop is not None]
-        if known:
-            target(max(known), label="margin lost")
-        if any(t.claims == "same" and s is not None and turned(sample, s) for t, s in zip(texts, seen, strict=True)):
-            asker.kept = 0
+    @given(st.lists(trees, min_size=1, max_size=BATCH))
+    def no_text_turns_the_answer(batch: list[Context]) -> None:
+        answered = asker.see(batch)
+        drops = [drop for drop in (_drop(sample, alone, one.seen) for one in answered) if drop is not None]
+        if drops:
+            target(max(drops), label="margin lost")
+        if any(_follows(sample, one) for one in answered):
+            asker.free()
             raise _TurnedError
+        if asker.over and not asker.found:
+            raise _Over
 
-    with _no_files(), contextlib.suppress(_TurnedError):
+    with _no_files(), contextlib.suppress(_TurnedError, _Over):
         no_text_turns_the_answer()  # a text that turned it has been shrunk when this raises; the asker knows it
+
+
+def _descend(sample: Sample, asker: Asker) -> None:
+    """Go on from the mildest text found, edit by edit and level by level, until nothing milder turns the answer."""
+    asker.free()
+    while True:
+        found = [one for one in asker.known.values() if _follows(sample, one)]
+        if not found:
+            return
+        best = min(found, key=lambda one: mildness(one.text))
+        trees = list(milder(best.tree))
+        for start in range(0, len(trees), BATCH):
+            if any(_follows(sample, one) for one in asker.see(trees[start : start + BATCH])):
+                break
+        else:
+            return
+
+
+def _follows(sample: Sample, one: Answered) -> bool:
+    """Whether a text that still claims its label turned the answer."""
+    return one.text.claims == "same" and turned(sample, one.seen)
 
 
 @contextlib.contextmanager
@@ -225,10 +219,11 @@ def _margin(sample: Sample, seen: Seen) -> float | None:
     return scores[gold] - scores[rival] if gold in scores and rival in scores else None
 
 
-def _with_findings(hunted: Hunted, sample: Sample, asker: _Asker, fingerprint: str) -> Hunted:
+def _with_findings(hunted: Hunted, sample: Sample, asker: Asker, fingerprint: str) -> Hunted:
     """The mildest text that turned the answer, of each kind."""
     mildest: dict[str, tuple[tuple[object, ...], Finding]] = {}
-    for text, seen in asker.known.values():
+    for one in asker.known.values():
+        text, seen = one.text, one.seen
         if not turned(sample, seen):
             continue
         assert seen.answer is not None
@@ -250,13 +245,3 @@ def _with_findings(hunted: Hunted, sample: Sample, asker: _Asker, fingerprint: s
     found = {claims: finding for claims, (_, finding) in mildest.items()}
     others = tuple(found[claims] for claims in ("instruction", "flipped", "void") if claims in found)
     return replace(hunted, findings=(found["same"],) if "same" in found else (), others=others)
-
-
-_RANKS: Final = {
-    f"{op.name}:{level}": (n, i) for n, op in enumerate(OPERATORS.values()) for i, level in enumerate(op.levels)
-}
-
-
-def mildness(text: Rendered) -> tuple[object, ...]:
-    """An order of texts from mild to strong: fewer edits, then milder operators and levels, then shorter texts."""
-    return len(text.operators), [_RANKS[edit] for edit in text.operators], len(text.text), text.text

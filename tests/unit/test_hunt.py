@@ -21,6 +21,7 @@ from pytest_mcr.core.prompts import DISCRETION, render
 from pytest_mcr.data.audio import digest
 from pytest_mcr.data.release import load
 from pytest_mcr.data.shipped import fixture
+from pytest_mcr.errors import StopRunError
 from pytest_mcr.models.oracle import Oracle
 from pytest_mcr.models.oracle_memory import Told
 from pytest_mcr.models.protocol import Audio, Request
@@ -185,6 +186,20 @@ def test_errors_are_counted_and_turn_nothing() -> None:
         SAMPLE, lambda texts: [Seen(None, error="lost")] * len(texts), alone=RIGHT, fingerprint="f", model_calls=9
     )
     assert mute.refused == "the adversarial text got no answer: lost"
+
+
+def test_a_model_that_breaks_ends_the_hunt_at_once() -> None:
+    asked: list[int] = []
+
+    def breaking(texts: Sequence[Rendered]) -> list[Seen]:
+        asked.append(len(texts))
+        if len(asked) > 4:
+            raise StopRunError("audio did not reach the model", 8)
+        return [RIGHT] * len(texts)
+
+    with pytest.raises(StopRunError, match="audio did not reach"):
+        hunt(SAMPLE, breaking, alone=RIGHT, fingerprint="f", model_calls=100)
+    assert len(asked) == 5
 
 
 def test_a_time_limit_marks_the_hunt_truncated() -> None:

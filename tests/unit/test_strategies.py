@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import find, given, settings
@@ -79,3 +81,13 @@ def test_strategies_load_no_model_library() -> None:
     code = f"import sys, pytest_mcr.strategies; print(sorted({heavy} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert ran.stdout.strip() == "[]", ran.stderr
+
+
+def test_the_example_of_the_documentation_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dominance.md").read_text()
+    [code] = re.findall(r"```python\n(.*?)```", page, re.S)
+    *lines, last = code.strip().splitlines()
+    shown, _, expected = last.partition("  # ")
+    names: dict[str, object] = {}
+    exec("\n".join(lines), names)
+    assert eval(shown, names) == eval(expected)

@@ -34,7 +34,7 @@ def equal_width(confidence: Floats, bins: int = BINS) -> Codes:
 
 def equal_mass(confidence: Floats, bins: int = BINS) -> Codes:
     """The bin between quantiles of each confidence; equal confidences share a bin, so bins may be uneven or empty."""
-    edges = np.percentile(confidence, np.linspace(0, 100, bins + 1))[1:-1]
+    edges = np.percentile(confidence, np.linspace(0, 1, bins + 1) * 100)[1:-1]
     return np.searchsorted(edges, confidence).astype(np.int64)
 
 

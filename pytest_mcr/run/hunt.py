@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir, storage_directory
 
 from pytest_mcr.core.case import ADVERSARIAL, Sample
-from pytest_mcr.core.perturb import Context, base_context, render
+from pytest_mcr.core.perturb import OPERATORS, Context, apply, base_context, levels_for, render
 from pytest_mcr.core.prompts import normalize
 from pytest_mcr.errors import McrError
 from pytest_mcr.run.findings import Finding
@@ -66,7 +66,7 @@ def hunt(
         model_calls: the most texts that are asked, replayed findings and the two of the determinism check not counted.
         seconds: a limit of time, None without; a hunt that reaches it is `truncated`, and then its result depends on
             the machine.
-        examples: the most batches that are drawn; None for as many as could hold `model_calls` texts.
+        examples: the most batches that Hypothesis draws; None for as many as `model_calls` may need.
         seed: of the run; a sample and a seed fix every text.
         known: former findings of this sample and model, asked first.
         again: as `ask`, for the determinism check; it must not answer from a cache. None for `ask` itself.
@@ -94,7 +94,9 @@ def hunt(
     answers = ask(former) if former else []
     asker = Asker(ask, model_calls, until, known={shown(base): Answered(tree, base, first)})
     if not turned(sample, first) and model_calls > 0:  # else nothing is milder than the base text
-        _search(sample, asker, alone, examples, seed)
+        asker.kept = model_calls // SHRINKING
+        if not _sweep(sample, tree, asker, seed):
+            _search(sample, asker, alone, examples, seed)
         _descend(sample, asker)
     if asker.stopped is not None:
         raise asker.stopped
@@ -138,9 +140,18 @@ def turned(sample: Sample, seen: Seen) -> bool:
     return seen.error is None and seen.answer is not None and normalize(seen.answer) != normalize(sample.gold)
 
 
+def _sweep(sample: Sample, base: Context, asker: Asker, seed: int) -> bool:
+    """Ask the texts with a single edit, the mildest first, with half of the calls; whether one turned the answer."""
+    trees = [apply(base, name, level, seed) for name in OPERATORS for level in levels_for(base, name)]
+    half = (asker.calls_left - asker.kept) // 2
+    for start in range(0, min(half, len(trees)), BATCH):
+        if any(_follows(sample, one) for one in asker.see(trees[start : min(start + BATCH, half)])):
+            return True
+    return False
+
+
 def _search(sample: Sample, asker: Asker, alone: Seen, examples: int | None, seed: int) -> None:
     """Draw, climb and shrink; every answer stays with the asker, which is where findings are taken from."""
-    asker.kept = asker.calls_left // SHRINKING
     label = sample.text_labels[ADVERSARIAL]
     trees = context(sample.texts[ADVERSARIAL], label=label, labels=sample.candidates, question=sample.question)
     digest = hashlib.sha256(f"{seed}:{sample.id}".encode()).digest()
@@ -151,7 +162,7 @@ def _search(sample: Sample, asker: Asker, alone: Seen, examples: int | None, see
         database=None,
         deadline=None,
         derandomize=False,
-        max_examples=max(1, examples if examples is not None else asker.calls_left),
+        max_examples=max(1, examples if examples is not None else 4 * asker.calls_left),
         phases=(Phase.generate, Phase.target, Phase.shrink),
         print_blob=False,
         report_multiple_bugs=False,

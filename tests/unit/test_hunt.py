@@ -86,6 +86,23 @@ def test_a_model_that_follows_capitals_is_turned_by_capitals_alone(seed: int) ->
     assert (finding.operators, finding.text) == (("case:upper",), BASE.upper())
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_two_edits_that_turn_only_together_are_found_and_nothing_else_is_left(seed: int) -> None:
+    def both(texts: Sequence[Rendered]) -> list[Seen]:
+        found = []
+        for text in texts:
+            met = text.text.isupper() + (text.position == "after")
+            scores = {"happy": 0.0, "sad": met - 1.5, "calm": -9.0, "angry": -9.0, "fearful": -9.0}
+            found.append(Seen("sad" if met == 2 else "happy", scores))
+        return found
+
+    alone = Seen("happy", {"happy": 0.0, "sad": -3.0, "calm": -9.0, "angry": -9.0, "fearful": -9.0})
+    hunted = hunt(SAMPLE, both, alone=alone, fingerprint="f", model_calls=1500, seed=seed)
+    (finding,) = hunted.findings
+    assert finding.operators == ("case:upper", "position:after")
+    assert (finding.text, finding.position) == (BASE.upper(), "after")
+
+
 def test_a_text_follower_is_turned_by_the_base_text_itself() -> None:
     asked = Asked("text-follower")
     hunted = asked.hunt()

@@ -58,7 +58,7 @@ def aurc(rows: Scored) -> Estimate:
     sizes = np.bincount(group)
     harmonic = np.cumsum((1 / places)[::-1])[::-1]
     weight = (np.add.reduceat(harmonic, first) / sizes)[group]
-    value = float((wrong * weight).mean())
+    value = min(float((wrong * weight).mean()), 1.0)
     # An answer of rank u lowers the weight -log(coverage) of every answer at or below it in confidence.
     lowered = np.cumsum((wrong / (first + (sizes + 1) / 2)[group])[::-1])[::-1]
     shared = (np.add.reduceat(lowered, first) / sizes)[group]

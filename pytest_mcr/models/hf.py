@@ -186,6 +186,11 @@ class HfModel:
         """Have a clip's features extracted by another thread, for the next `respond`; returns at once."""
         self._inputs.prefetch(audio)
 
+    def forget(self) -> None:
+        """Drop the prefixes of earlier calls, so that the next answers depend, to the bit, on their own call alone."""
+        self._loaded().forget()
+        self._recurring = Recurring()
+
     def spent(self) -> dict[str, float]:
         """Seconds by stage (``features``, ``prefill``, ``suffix``, ``decode``) since this was last called.
 

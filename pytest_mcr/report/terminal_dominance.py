@@ -108,6 +108,10 @@ def _findings(probes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator
         f"  search: {count(len(found), 'clip')} of {len(searched)} turned by a text, "
         f"{sum(one['calls'] for one in hunted)} texts asked" + (f", {cut} truncated" if cut else "")
     )
+    again = sum(len(one["replayed"]) for one in hunted)
+    healed = sum(len(one["healed"]) for one in hunted)
+    if again or healed:
+        yield Text(f"  {count(again, 'former finding')} turned the answer again" + f", {healed} did not" * bool(healed))
     for one in hunted:
         if one["refused"] is not None:
             yield Text(f"  {safe(str(one['id']))}: not searched: {safe(str(one['refused']), TEXT_LIMIT)}")

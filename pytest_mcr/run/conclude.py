@@ -18,10 +18,11 @@ from pytest_mcr.models.resolve import kind
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.report import reliability
 from pytest_mcr.report.results import point_latest, write_results
-from pytest_mcr.report.sentences import title
+from pytest_mcr.run.dominance import FINDINGS, store_of
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.examples import examples
 from pytest_mcr.run.exits import INTERRUPTED_EXIT, INVALID_EXIT, OK_EXIT
+from pytest_mcr.run.findings import Finding, add
 from pytest_mcr.run.journal import Journal
 from pytest_mcr.run.ledger import Ledger
 from pytest_mcr.run.provenance import git_state, new_run_id, versions
@@ -136,9 +137,25 @@ class Conclusion:
         published = [case.id for case in self.design if (case.sample.id, case.condition) in arrived]
         self.journal.publish(self.out / "cases.jsonl", published)
         write_results(self.record, self.out)
-        reliability.write(self.record, title(self.record), self.out)
+        self._keep_findings()
+        reliability.write(self.record, self.out)
         if self.settings.out is None:
             point_latest(self.home, self.out)
+
+    def _keep_findings(self) -> None:
+        """Write this run's findings beside its results, and add them to those that the next run asks first."""
+        hunted = self.record.probes.get("hunted", {})
+        found = [
+            Finding.from_json(finding)
+            for name in sorted(hunted)
+            for kind in ("findings", "replayed", "others")
+            for finding in hunted[name][kind]
+        ]
+        if hunted and self.settings.out is None:
+            (self.out / FINDINGS).unlink(missing_ok=True)
+            add(self.out / FINDINGS, found)
+        if hunted:
+            add(store_of(self.settings), found)
 
     def exit_code(self, status: int) -> int:
         """The exit code of the session.

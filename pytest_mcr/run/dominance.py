@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from pytest_mcr.core.case import ADVERSARIAL
@@ -11,6 +13,8 @@ from pytest_mcr.core.dominance_trials import Probed
 from pytest_mcr.core.prompts import TEMPLATES
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.models.spec import Spec
+from pytest_mcr.run.findings import Corpus, read
+from pytest_mcr.run.hunted import Hunted
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subject import Subject
 from pytest_mcr.run.subsets import dominance_subset
@@ -19,6 +23,9 @@ from pytest_mcr.run.varied import vary
 LOCAL: Final = ("hf", "folder", "lab")
 SHORT_CLIPS: Final = 2
 """Clips a task of the short search."""
+SHORT_CALLS: Final = 60
+LONG_CALLS: Final = 400
+"""Texts that a clip is asked in the short search, and with ``--mcr-hunt``."""
 
 
 class Dominance:
@@ -39,6 +46,8 @@ class Dominance:
         chosen = dominance_subset(dataset.samples, settings.seed, settings.dominance_samples)
         self._clips = {sample.id: (place, sample) for place, sample in chosen}
         self._plans = plans(1 + max((place for place, _ in chosen), default=-1), settings.examples)
+        self._known = read(store_of(settings)) if self._clips else Corpus()
+        self._hunted_until: float | None = None
         self._order = {sample.id: place for place, sample in enumerate(dataset.samples)}
 
     def absent(self) -> str | None:
@@ -78,9 +87,57 @@ class Dominance:
         place, sample = self._clips[sample_id]
         return vary(self._subject, sample, self._template, self._plans[place], self._settings.seed)
 
+    def hunted(self, sample_id: str) -> Hunted:
+        """Search a clip for the mildest text that turns the model's answer.
+
+        Raises:
+            StopRunError: the model cannot be used or trusted.
+            PerturbError: an operator broke its guard: our bug.
+        """
+        from pytest_mcr.run.hunting import Hunter  # Hypothesis is imported for those who hunt
+
+        _, sample = self._clips[sample_id]
+        settings = self._settings
+        self._subject.forget()
+        for line in self._known.complaints:
+            self._subject.note(line)
+        known = [finding for finding in self._known.findings if finding.sample == sample_id]
+        return Hunter(self._subject, sample, self._template).search(
+            model_calls=LONG_CALLS if settings.hunt else SHORT_CALLS,
+            seconds=self._seconds_left(),
+            seed=settings.seed,
+            known=known,
+        )
+
+    def complaint(self, hunted: Hunted) -> str | None:
+        """Why the test of a search fails: a finding under ``--mcr-fail-on-finding``; errors always do."""
+        if hunted.errors:
+            return f"{hunted.errors} of {hunted.calls} texts got no answer"
+        turned = [*hunted.findings, *hunted.replayed]
+        if not self._settings.fail_on_finding or not turned:
+            return None
+        edits = ", ".join(turned[0].operators) or "as it is"
+        return f"the adversarial text, {edits}, turns {turned[0].gold!r} into {turned[0].answer!r}: {turned[0].text!r}"
+
+    def _seconds_left(self) -> float | None:
+        """Of the search in this process; 0 when they are over."""
+        if self._settings.hunt_seconds is None:
+            return None
+        if self._hunted_until is None:
+            self._hunted_until = time.monotonic() + self._settings.hunt_seconds
+        return max(0.0, self._hunted_until - time.monotonic())
+
     def layered(self, task: str) -> Sequence[dict[str, Any]]:
         """Look into the layers on a task's clips."""
         from pytest_mcr.run.layered import layered  # needs torch
 
         samples = [sample for _, sample in self._clips.values() if sample.task == task]
         return layered(self._subject, samples, self._template, str(self._settings.layers), self._settings.seed)
+
+
+def store_of(settings: Settings) -> Path:
+    """Where findings are kept from one run to the next: with the results where a folder was given, else in ``.mcr``."""
+    return (settings.out or settings.invocation_dir / ".mcr") / FINDINGS
+
+
+FINDINGS: Final = "findings.jsonl"

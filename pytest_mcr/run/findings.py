@@ -66,6 +66,11 @@ class Finding:
         """The record of a line."""
         return {**asdict(self), "operators": list(self.operators), "candidates": list(self.candidates)}
 
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Finding:
+        """The finding of a record of our own."""
+        return cls(**{**record, "operators": tuple(record["operators"]), "candidates": tuple(record["candidates"])})
+
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
@@ -120,26 +125,36 @@ def _parse(line: bytes) -> Finding | str:
         return "not a JSON object in UTF-8, perhaps torn"
     if not isinstance(record, dict):
         return f"holds a {type(record).__name__}; expected a JSON object"
+    record = {"candidates": [], "claims": "same", "position": "before", **record}
+    problem = _problem(record)
+    if problem is not None:
+        return problem
+    return Finding(
+        **{name: record[name] for name in _STRINGS},
+        operators=tuple(record["operators"]),
+        claims=_CLAIMS[record["claims"]],
+        position=_POSITIONS[record["position"]],
+        candidates=tuple(record["candidates"]),
+    )
+
+
+def _problem(record: Mapping[str, Any]) -> str | None:
+    """What keeps a record from being a finding."""
     for name in _STRINGS:
         if not isinstance(record.get(name), str):
             return f"key {name!r} holds {_short(record.get(name))}; expected a text"
     for name in ("operators", "candidates"):
-        if not _is_strings(record.get(name, [] if name == "candidates" else None)):
+        if not _is_strings(record.get(name)):
             return f"key {name!r} holds {_short(record.get(name))}; expected a list of texts"
-    if not record["text"].strip() or len(record["text"]) > _LONGEST:
-        return f"key 'text' has {len(record['text'])} characters; expected 1 to {_LONGEST}"
-    claims, position = record.get("claims", "same"), record.get("position", "before")
-    if not isinstance(claims, str) or claims not in _CLAIMS:
-        return f"key 'claims' holds {_short(claims)}; expected one of {', '.join(_CLAIMS)}"
-    if not isinstance(position, str) or position not in _POSITIONS:
-        return f"key 'position' holds {_short(position)}; expected one of {', '.join(_POSITIONS)}"
-    return Finding(
-        **{name: record[name] for name in _STRINGS},
-        operators=tuple(record["operators"]),
-        claims=_CLAIMS[claims],
-        position=_POSITIONS[position],
-        candidates=tuple(record.get("candidates", [])),
-    )
+    for name, known in (("claims", _CLAIMS), ("position", _POSITIONS)):
+        if not isinstance(record[name], str) or record[name] not in known:
+            return f"key {name!r} holds {_short(record[name])}; expected one of {', '.join(known)}"
+    text = record["text"]
+    if not text.strip() or len(text) > _LONGEST:
+        return f"key 'text' has {len(text)} characters; expected 1 to {_LONGEST}"
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        return "key 'text' holds half a character (a lone surrogate); expected a text"
+    return None
 
 
 def _is_strings(value: object) -> bool:

@@ -100,6 +100,17 @@ class Subject:
         self._book(process, waited, began)
         return given
 
+    def note(self, line: str) -> None:
+        """Have the summary show a line, once."""
+        self._facts().note(line)
+        self._news = True
+
+    def forget(self) -> None:
+        """Have the model drop what it kept of earlier calls: a test's answers then do not depend on the tests before."""
+        drop: Callable[[], None] | None = getattr(self.model, "forget", None)
+        if drop is not None:
+            drop()
+
     def answers(self, questions: Sequence[Question]) -> list[Answer]:
         """Prepare and answer."""
         self._loaded()  # its time is not the questions'

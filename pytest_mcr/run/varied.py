@@ -45,6 +45,7 @@ def vary(subject: Subject, sample: Sample, template: Template, strata: Sequence[
         PerturbError: an operator broke its guard: our bug.
     """
     asked = [*bases(sample, template), *variants(sample, template, strata, seed)]
+    subject.forget()
     answers = subject.answers([one.question for one in asked])
     by_score = subject.settings.answer == "score"
     trials = tuple(seen(one, answer, by_score=by_score) for one, answer in zip(asked, answers, strict=True))

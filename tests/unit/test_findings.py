@@ -68,12 +68,13 @@ def test_the_shortest_line_that_is_promised_is_enough(tmp_path: Path) -> None:
         ({"operators": "case:upper"}, "key 'operators' holds \"case:upper\"; expected a list of texts"),
         ({"operators": [1]}, "key 'operators'"),
         ({"candidates": {"a": 1}}, "key 'candidates'"),
+        ({"text": "\ud83d"}, "key 'text' holds half a character"),
         ({"text": " "}, "key 'text' has 1 characters; expected 1 to 20000"),
         ({"text": "x" * 30_000}, "key 'text' has 30000 characters"),
         ({"claims": "all"}, "key 'claims' holds \"all\"; expected one of same, flipped, void, instruction"),
         ({"position": ["before"]}, "key 'position'"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_a_line_that_is_no_finding_is_named_and_kept(tmp_path: Path, line: object, words: str) -> None:
     path = tmp_path / "findings.jsonl"

@@ -30,7 +30,7 @@ from pytest_mcr.core.perturb import (
     render_variant,
 )
 from pytest_mcr.core.perturb.banks import HOMOGLYPHS, TELLING
-from pytest_mcr.core.perturb.spans import mentioned, polar, skeleton
+from pytest_mcr.core.perturb.spans import mentioned, plain_words, polar
 from pytest_mcr.core.perturb.tree import Claims
 from pytest_mcr.core.prompts import DISCRETION, PAPER, TEMPLATES
 from pytest_mcr.core.prompts import render as render_case
@@ -134,7 +134,7 @@ def test_unicode_reads_the_same(level: str) -> None:
         if level in levels_for(context, "unicode"):
             text = render(apply(context, "unicode", level)).text
             assert text != context.text
-            assert skeleton(text) == skeleton(context.text)
+            assert plain_words(text) == plain_words(context.text)
             if level in ("nfd", "full-width"):
                 assert unicodedata.normalize("NFKC", text) == unicodedata.normalize("NFKC", context.text)
 

@@ -47,18 +47,11 @@ def _fold(token: str) -> tuple[str, ...]:
     return words(clean(token)).fold
 
 
-def skeleton(text: str) -> str:
-    """A text with letters that merely look Latin made Latin, in the reader's normal form.
-
-    Two texts that a person reads alike, whatever their case, width, invisible marks and look-alikes, are equal here.
-    """
-    return " ".join(words(clean(text.translate(_LOOKS_LATIN))).fold)
-
-
 def plain_words(text: str) -> tuple[str, ...]:
     """The words of a text letter by letter, without case, accents, width and invisible marks.
 
-    Unlike the reader's words they do not depend on what stands around them.
+    Two texts that a person reads alike are equal here. Unlike the reader's words, a word does not depend on what stands
+    around it.
     """
     bare = unicodedata.normalize("NFKD", text.translate(_LOOKS_LATIN))
     bare = "".join(c for c in bare if unicodedata.category(c) not in ("Cf", "Mn"))

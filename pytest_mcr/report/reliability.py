@@ -9,6 +9,7 @@ from typing import Final
 from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL
 from pytest_mcr.core.metrics import Metric, Table
 from pytest_mcr.report.results import replace_file
+from pytest_mcr.report.sentences import model_name, title
 from pytest_mcr.report.svg_chart import Series, line_chart
 from pytest_mcr.report.wording import end, figure
 from pytest_mcr.run.record import RunRecord
@@ -51,7 +52,7 @@ def _bar(row: Metric | None) -> str:
     return f"{''.join(marks)} {figure(row.value)} of {row.n}"
 
 
-def svg(record: RunRecord, title: str) -> str | None:
+def svg(record: RunRecord) -> str | None:
     """The diagram as an SVG document, None where no answer has a confidence."""
     table = record.judgement.table
     lines = [
@@ -62,7 +63,13 @@ def svg(record: RunRecord, title: str) -> str | None:
     if not lines:
         return None
     calibrated = Series("calibrated", [(0.0, 0.0), (1.0, 1.0)], reference=True)
-    return line_chart([*lines, calibrated], title=title, x_label="confidence", y_label="share of right answers")
+    return line_chart(
+        [*lines, calibrated],
+        title=f"Reliability of {model_name(record)}",
+        subtitle=title(record).removeprefix(f"{model_name(record)} on "),  # a line of its own: synthetic data says so
+        x_label="confidence",
+        y_label="share of right answers",
+    )
 
 
 def _points(rows: Sequence[Metric]) -> list[tuple[float, float]]:
@@ -73,13 +80,13 @@ def _ends(rows: Sequence[Metric]) -> list[tuple[float, float]]:
     return [(row.low or 0.0, 1.0 if row.high is None else row.high) for row in rows]
 
 
-def write(record: RunRecord, title: str, out: Path) -> None:
+def write(record: RunRecord, out: Path) -> None:
     """Write the diagram beside the results; one of an earlier run into the same folder goes where there is none.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    text = svg(record, title)
+    text = svg(record)
     if text is None:
         (out / FILE).unlink(missing_ok=True)
     else:

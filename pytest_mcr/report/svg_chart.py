@@ -21,6 +21,7 @@ COLOURS: Final = (("#0b62a8", "#6cb6ff"), ("#b45309", "#ffb066"), ("#15803d", "#
 DASHES: Final = ("", "7 3", "2 3", "9 3 2 3")
 """Of each series, so that no reader depends on colour."""
 NAME_LIMIT: Final = 60
+TITLE_LIMIT: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def line_chart(
     series: Sequence[Series],
     *,
     title: str,
+    subtitle: str = "",
     x_label: str,
     y_label: str,
     x_span: Span = (0.0, 1.0),
@@ -53,7 +55,8 @@ def line_chart(
 
     Args:
         series: the lines; values outside of the spans are drawn at the edge.
-        title: one line above the plot.
+        title: one line above the plot, cut to about 80 characters.
+        subtitle: a second line, such as what the data is.
         x_label: below the horizontal axis, with its unit.
         y_label: beside the vertical axis, with its unit.
         x_span: least and largest value of the horizontal axis.
@@ -69,7 +72,8 @@ def line_chart(
         f"<title>{_plain(title, 200)}</title>",
         f"<style>{_style(len(series))}</style>",
         f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>',
-        f'<text class="head" x="{LEFT}" y="30">{_plain(title)}</text>',
+        f'<text class="head" x="16" y="22">{_plain(title, TITLE_LIMIT)}</text>',
+        f'<text x="16" y="42">{_plain(subtitle, TITLE_LIMIT)}</text>',
         *_axes(plot, x_label, y_label),
     ]
     for place, one in enumerate(series):

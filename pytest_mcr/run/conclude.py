@@ -16,7 +16,7 @@ from pytest_mcr.data.audit import audit
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.models.resolve import kind
 from pytest_mcr.models.spec import Spec
-from pytest_mcr.report import reliability
+from pytest_mcr.report import layer_chart, reliability
 from pytest_mcr.report.results import point_latest, write_results
 from pytest_mcr.run.dominance import FINDINGS, store_of
 from pytest_mcr.run.evidence import Evidence
@@ -139,6 +139,7 @@ class Conclusion:
         write_results(self.record, self.out)
         self._keep_findings()
         reliability.write(self.record, self.out)
+        layer_chart.write(self.record, self.out)
         if self.settings.out is None:
             point_latest(self.home, self.out)
 

@@ -1,0 +1,131 @@
+"""The probes' classifiers: standardised logistic regression, a random forest behind a PCA, and words of a text.
+
+Everything that is fitted, scaling and PCA included, is fitted on training rows alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from pytest_mcr.core.clusters import Codes, Floats
+
+Matrix = NDArray[np.float32]
+
+
+class Scorer(Protocol):
+    """A kind of probe over some features."""
+
+    def __call__(self, train: Codes, classes: Codes, test: Codes, count: int) -> Floats:
+        """Fit on training rows and score test rows.
+
+        Args:
+            train: rows.
+            classes: of the training rows, 0 to count-1.
+            test: rows.
+            count: classes in all, of which the training rows may lack some.
+
+        Returns:
+            Shape (n,) for two classes, higher for class 1; (n, K) for more.
+        """
+
+
+STRENGTH: Final = 1.0
+"""Inverse of the L2 penalty on standardised features, scikit-learn's own default; fixed in advance."""
+COMPONENTS: Final = 50
+TREES: Final = 100
+_DIGITS: Final = 6
+
+
+def of_matrix(features: Matrix) -> Scorer:
+    """Logistic regression on standardised features; those that never vary in training count for nothing."""
+
+    def score(train: Codes, classes: Codes, test: Codes, count: int) -> Floats:
+        if len(np.unique(classes)) < 2:
+            return np.zeros(_shape(len(test), count))
+        fitted, given = _standardised(features[train], features[test])
+        return _decide(STRENGTH, fitted, classes, given, count)
+
+    return score
+
+
+def of_words(texts: Sequence[str]) -> Scorer:
+    """Logistic regression on TF-IDF of words and pairs of words."""
+
+    def score(train: Codes, classes: Codes, test: Codes, count: int) -> Floats:
+        if len(np.unique(classes)) < 2:
+            return np.zeros(_shape(len(test), count))
+        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+        try:
+            fitted = words.fit_transform([texts[row] for row in train])
+        except ValueError:  # not one word in any text
+            return np.zeros(_shape(len(test), count))
+        return _decide(STRENGTH, fitted, classes, words.transform([texts[row] for row in test]), count)
+
+    return score
+
+
+def of_forest(features: Matrix, seed: int) -> Scorer:
+    """Random forest of 100 trees on at most 50 principal components, as in the paper; the PCA is the training rows'."""
+
+    def score(train: Codes, classes: Codes, test: Codes, count: int) -> Floats:
+        if len(np.unique(classes)) < 2:
+            return np.zeros(_shape(len(test), count))
+        fitted, given = _standardised(features[train], features[test])
+        if not fitted.any():  # a PCA divides by the variance
+            return np.zeros(_shape(len(test), count))
+        pca = PCA(min(COMPONENTS, *fitted.shape), svd_solver="randomized", random_state=seed)
+        forest = RandomForestClassifier(TREES, random_state=seed)
+        forest.fit(_rounded(pca.fit_transform(fitted)), classes)
+        return _arranged(forest.predict_proba(_rounded(pca.transform(given))), forest.classes_, count)
+
+    return score
+
+
+def _standardised(train: Matrix, test: Matrix) -> tuple[Matrix, Matrix]:
+    """Both in units of the training rows' standard deviation; in place, on copies that indexing made."""
+    mean, spread = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
+    still = spread <= 1e-6 * np.maximum(np.abs(mean), 1e-30)
+    scale = np.where(still, 0.0, 1.0 / np.where(still, 1.0, spread)).astype(np.float32)
+    for part in (train, test):
+        part -= mean.astype(np.float32)
+        part *= scale
+    return train, test
+
+
+def _decide(strength: float, train: Any, classes: Codes, test: Any, count: int) -> Floats:
+    model = LogisticRegression(C=strength, max_iter=300)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early is a little more regularisation
+        model.fit(train, classes)
+    found = np.asarray(model.decision_function(test), dtype=np.float64)
+    return _rounded(_arranged(np.stack([-found, found], 1) if found.ndim == 1 else found, model.classes_, count))
+
+
+def _arranged(columns: NDArray[Any], names: NDArray[Any], count: int) -> Floats:
+    """One column a class; a class that training lacked is the least likely. Of two classes the second alone."""
+    found = np.full((len(columns), count), float(columns.min(initial=0.0)))
+    found[:, names] = columns
+    return found[:, 1] if count == 2 else found
+
+
+def _shape(rows: int, count: int) -> tuple[int, ...]:
+    return (rows,) if count == 2 else (rows, count)
+
+
+def _rounded(values: NDArray[Any]) -> Floats:
+    """Six digits of the largest: the number of threads changes the others, and ranks must not hang on them."""
+    wide = np.asarray(values, dtype=np.float64)
+    largest = float(np.abs(wide).max(initial=0.0))
+    if largest <= 1e-12:
+        return np.zeros_like(wide)
+    return np.round(wide / largest, _DIGITS) * largest

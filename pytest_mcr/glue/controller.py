@@ -98,7 +98,8 @@ class Controller:
                 self.ledger.probes.setdefault(kind, {})[payload[kind]["id"]] = payload[kind]
         for part in ("case", PLACEBO):
             if part in payload:
-                self.ledger.take(outcome_of(unpack(payload[part])), record_of(payload[part]))
+                calibration = payload.get("calibration") if part == "case" else None
+                self.ledger.take(outcome_of(unpack(payload[part])), record_of(payload[part], calibration))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.glue.flags_calibration import CALIBRATION
 from pytest_mcr.glue.flags_dominance import DOMINANCE
 from pytest_mcr.glue.option import Option
 from pytest_mcr.glue.values import (
@@ -204,4 +205,5 @@ OPTIONS = (
         folder,
     ),
     *DOMINANCE,
+    *CALIBRATION,
 )

@@ -27,6 +27,8 @@ def to_wire(result: Result, process: Process | None, worker: str) -> dict[str, A
         payload["placebo"] = pack(result.placebo)
     if result.audit is not None:
         payload["audit"] = plain(packed(result.audit))
+    if result.calibrated is not None:
+        payload["calibration"] = plain(result.calibrated.to_json())
     if process is not None:
         payload["process"] = pack_process(process, worker)
     return payload
@@ -64,9 +66,10 @@ def unpack(packed: dict[str, Any]) -> Observation:
     return Observation(**values)
 
 
-def record_of(packed: dict[str, Any]) -> dict[str, Any]:
-    """The line of ``cases.jsonl`` of a payload."""
-    return {key: packed[key] for key in RECORD_KEYS}
+def record_of(packed: dict[str, Any], calibration: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The line of ``cases.jsonl`` of a payload; with a calibration head also ``calibrated``."""
+    record = {key: packed[key] for key in RECORD_KEYS}
+    return record if calibration is None else record | {"calibrated": calibration["confidence"]}
 
 
 def plain(value: Any) -> Any:

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pytest_mcr.core.budgets import check_budgets
+from pytest_mcr.core.calibrated_arm import Calibrated, arm_rows, learned_from
+from pytest_mcr.core.calibrated_arm import complaints as uncalibrated
 from pytest_mcr.core.calibration_rows import calibration_rows
 from pytest_mcr.core.case import PLACEBO, Case, Verdict
 from pytest_mcr.core.dominance import dominance_rows
 from pytest_mcr.core.dominance_trials import Probed
 from pytest_mcr.core.gates import NOT_JUDGED, Gate, GateResult, judge_gates
 from pytest_mcr.core.hearing import Hearing, annotate, hearing_test
-from pytest_mcr.core.metrics import METRICS, Table, measure
+from pytest_mcr.core.metrics import METRICS, Metric, Table, measure
 from pytest_mcr.core.profiles import Profile
 from pytest_mcr.run.batch_audit import audit_report
 from pytest_mcr.run.evidence import Evidence
@@ -34,6 +36,7 @@ class Judgement:
 
     Attributes:
         reasons: one line each, the most serious first; empty for a clean pass.
+        arms: confidence before and after a calibration head.
         gates_not_judged: expressions dropped by ``--mcr-gate``, or all of them where the run is not whole.
     """
 
@@ -42,6 +45,7 @@ class Judgement:
     table: Table
     gates: tuple[GateResult, ...]
     gates_not_judged: tuple[str, ...]
+    arms: tuple[Metric, ...] = ()
     hearing: Mapping[str, Hearing] = field(default_factory=dict)
     batch_audit: Mapping[str, Any] = field(default_factory=dict)
     exit_code: int = 0
@@ -67,7 +71,8 @@ def judge(
     rows += calibration_rows(outcomes) if "confidence" in settings.suites else []
     table = annotate(Table(rows), hearing)
     batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
-    untrusted = distrust(evidence, settings)
+    calibrated = [Calibrated.from_json(packed) for packed in ledger.probes.get("calibration", {}).values()]
+    untrusted = distrust(evidence, settings) + learned_from(calibrated)
     if batch_audit["verdict"] == "fail":
         untrusted.append(f"batch audit: {batch_audit['detail']}")
     whole = "bench" in settings.suites or "confidence" in settings.suites
@@ -91,6 +96,7 @@ def judge(
     lost, prompts = sum(len(clip.errors) for clip in varied), sum(len(clip.trials) for clip in varied)
     if lost:
         failed.append(f"{lost} of {prompts} prompts of the dominance suite had an error")
+    failed += uncalibrated(calibrated)
     verdict = "invalid" if invalid else "partial" if partial else "fail" if failed else "pass"
     return Judgement(
         verdict=verdict,
@@ -100,6 +106,7 @@ def judge(
         gates_not_judged=tuple(
             dict.fromkeys([*dropped, *(gate.expr for gate in results if gate.verdict == NOT_JUDGED)])
         ),
+        arms=tuple(arm_rows(outcomes, calibrated)),
         hearing=hearing,
         batch_audit=batch_audit,
         exit_code=own_exit_code(verdict, settings.profile),

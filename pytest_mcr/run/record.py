@@ -68,7 +68,7 @@ class RunRecord:
             "dataset": dict(self.dataset),
             "protocol": dict(self.protocol),
             "settings": dict(self.settings),
-            "metrics": [*(metric.to_json() for metric in judgement.table), *self.layers()],
+            "metrics": [*(metric.to_json() for metric in (*judgement.table, *judgement.arms)), *self.layers()],
             "gates": [gate.to_json() for gate in judgement.gates],
             "gates_not_judged": list(judgement.gates_not_judged),
             "counts": dict(self.counts),

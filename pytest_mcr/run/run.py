@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from pytest_mcr.core.case import NEUTRAL, PLACEBO, Case, Observation
 from pytest_mcr.core.prompts import TEMPLATES, Template
@@ -26,17 +27,26 @@ from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subject import Subject
 from pytest_mcr.run.subsets import placebo_id, placebo_subset
 
+if TYPE_CHECKING:
+    from pytest_mcr.core.calibrated_arm import Calibrated
+    from pytest_mcr.run.calibrated import Calibration
+
 Key = tuple[str, str]
 """Sample id and condition."""
 
 
 @dataclass(slots=True)
 class Result:
-    """What a case gave: its observation; for a neutral case in the placebo subset the control's; its audit."""
+    """What a case gave: its observation; for a neutral case in the placebo subset the control's; its audit.
+
+    Attributes:
+        calibrated: what a calibration head makes of it (``--mcr-calibration``).
+    """
 
     observation: Observation
     placebo: Observation | None = None
     audit: Compared | None = None
+    calibrated: Calibrated | None = None
 
 
 class Run:
@@ -66,6 +76,7 @@ class Run:
         self.audited = audit_subset(self.cases, settings.seed)
         self._subject = Subject(settings, dataset, spec, device or settings.device, threads)
         self.dominance = Dominance(settings, dataset, spec, self._subject)
+        self.calibration = calibration_of(settings, spec)
         self._chunks: dict[Key, Sequence[Key]] = {}
         self._upcoming: Callable[[Sequence[Key]], Sequence[Key] | None] = lambda chunk: None
         self._results: dict[Key, Result] = {}
@@ -199,7 +210,9 @@ class Run:
             asked.append(case_question(case, self.template))
             if self._wants_placebo(case):
                 asked.append(placebo_question(case, self.template))
-        return asked
+            if self.calibration is not None:
+                asked += self.calibration.questions(case)
+        return list({question.id: question for question in asked}.values())
 
     def _audited(self, chunk: Sequence[Key]) -> frozenset[str]:
         if not self._subject.has_plain_path:
@@ -229,7 +242,13 @@ class Run:
         audit = None
         if answer.plain is not None:
             audit = compare(observation, self._see(case, case.condition, answer.plain, answer, seconds))
-        return Result(observation, placebo, audit)
+        return Result(observation, placebo, audit, self._calibrated(case, observation, given))
+
+    def _calibrated(self, case: Case, seen: Observation, given: dict[str, Answer]) -> Calibrated | None:
+        if self.calibration is None or self._subject.process is None:
+            return None
+        self.calibration.note(self._subject.process)
+        return self.calibration.apply(case, seen, given, self._subject.process)
 
     def _see(self, case: Case, condition: str, response: Response, answer: Answer, seconds: float) -> Observation:
         question = placebo_question(case, self.template) if condition == PLACEBO else case_question(case, self.template)
@@ -243,3 +262,16 @@ class Run:
             cached=answer.cached,
             by_score=self.settings.answer == "score",
         )
+
+
+def calibration_of(settings: Settings, spec: Spec) -> Calibration | None:
+    """The calibration head asked for.
+
+    Raises:
+        OptionError: its file is no head, or belongs to another template or answer mode.
+    """
+    if settings.calibration is None:
+        return None
+    from pytest_mcr.run.calibrated import Calibration  # its statistics are imported only where they are asked for
+
+    return Calibration(settings.calibration, settings, spec)

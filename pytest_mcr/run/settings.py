@@ -23,6 +23,7 @@ class Settings:
         hunt: the long search instead of the short one.
         hunt_seconds: of the search in each process, None without a limit.
         layers: of the white-box probes, None for no probes.
+        calibration: file of a calibration head, None for none.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
@@ -59,6 +60,7 @@ class Settings:
     hunt_seconds: float | None = None
     fail_on_finding: bool = False
     layers: str | None = None
+    calibration: Path | None = None
 
     def to_json(self) -> dict[str, object]:
         """The settings as builtins, for ``results.json``."""

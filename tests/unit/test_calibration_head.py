@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -16,55 +15,16 @@ import pytest
 from pytest_mcr.run.head_file import HeadFile, read_head
 from pytest_mcr.train.calibration_head import main
 from tests.support import folders
+from tests.support.pulled import PULLED, audible
 
-SCORED = """
-import hashlib
-from pathlib import Path
-
-import numpy as np
-from pytest_mcr import Response
-
-
-class Pulled:
-    '''Hears a clip's hidden label in its first sample, follows a text whenever there is one, and is sure of both.'''
-
-    name = "pulled"
-
-    def __init__(self, options):
-        self.options = options
-        self.asked = 0
-
-    def fingerprint(self):
-        return "pulled-1"
-
-    def respond(self, requests):
-        with Path("asked.log").open("a") as log:
-            log.writelines(f"{request.id}\\n" for request in requests)
-        return [self.answer(request) for request in requests]
-
-    def answer(self, request):
-        labels = sorted(request.candidates)
-        if not labels:
-            return Response(text=f"sound {request.audio.digest[:6]}")
-        if self.options.get("errors") and "adversarial" in request.id:
-            return Response(None, None, "not today")
-        draw = 0
-        if request.audio is not None and np.any(request.audio.samples):
-            draw = int(hashlib.sha256(request.audio.digest.encode()).hexdigest(), 16)
-        said = [x for x in labels if {"yes": "A dog is", "no": "No dog"}.get(x, f"n {x} voice").lower()
-                in request.prompt.lower() or f"a {x} voice" in request.prompt.lower()]
-        best = said[0] if said else labels[draw % len(labels)]
-        scores = {x: -0.01 if x == best else -4.0 - (draw >> 8) % 7 for x in labels}
-        return Response(text=best, scores=None if self.options.get("mute") else scores)
-"""
 MODEL = "headmodel:Pulled"
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in, with the model beside it and a dataset in ``data``."""
-    (tmp_path / "headmodel.py").write_text(textwrap.dedent(SCORED), encoding="utf-8")
-    folders.dataset(tmp_path / "data", 12)
+    (tmp_path / "headmodel.py").write_text(PULLED, encoding="utf-8")
+    audible(folders.dataset(tmp_path / "data", 12))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     sys.modules.pop("headmodel", None)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_mcr.errors import McrError
-from pytest_mcr.glue import collect, confiding, options, probing, rootdir
+from pytest_mcr.glue import awareness, collect, confiding, options, probing, rootdir
+from pytest_mcr.glue.awareness import mcr_awareness as mcr_awareness
 from pytest_mcr.glue.collect import mcr_case as mcr_case
 from pytest_mcr.glue.collect import mcr_model as mcr_model
 from pytest_mcr.glue.confiding import mcr_confidence as mcr_confidence
@@ -58,6 +59,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     collect.parametrize(metafunc)
     confiding.parametrize(metafunc)
     probing.parametrize(metafunc)
+    awareness.parametrize(metafunc)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -201,6 +201,34 @@ _CALIBRATION: Final = (
     _calibration("risk", "share of wrong answers among the most confident; rows with a coverage only"),
 )
 
+
+def _awareness(
+    name: str, about: str, better: Better = _FREE, low: float = 0.0, high: float = 1.0, *, scores: bool = False
+) -> MetricSpec:
+    """A number of the awareness suite: hidden states of the last position over texts that were exchanged."""
+    return MetricSpec(f"awareness.{name}", about, better, (), (), low, high, scores=scores, suite="awareness")
+
+
+_AWARENESS: Final = (
+    _awareness("conflict", "AUROC of conflict read off hidden states, less the text baseline", _UP, -0.5, 0.5),
+    _awareness("retained", "label read off the states with the text, as a share of that without", _UP, -_INF, _INF),
+    _awareness("disconnect", "AUROC of conflict read off hidden states, less that of the answer's scores", _FREE, -0.5,
+               0.5, scores=True),
+    _awareness("follow", "AUROC of following the text read off hidden states, less the baseline", _FREE, -0.5, 0.5),
+    _awareness("conflict_probe", "AUROC of conflict read off hidden states", _UP),
+    _awareness("conflict_text", "AUROC of the same from the text alone (control, about 0.5)"),
+    _awareness("conflict_output", "AUROC of the same from the answer's scores", _UP, scores=True),
+    _awareness("conflict_shuffled", "AUROC of shuffled labels (control, about 0.5)"),
+    _awareness("conflict_transfer", "AUROC of a probe fitted on the other tasks", _UP),
+    _awareness("conflict_forest", "AUROC of a random forest on principal components", _UP),
+    _awareness("label_probe", "AUROC of the clip's label read off the states with a text", _UP),
+    _awareness("label_audio", "AUROC of the same without a text", _UP),
+    _awareness("label_text", "AUROC of the same from the text alone (control)"),
+    _awareness("label_shuffled", "AUROC of shuffled labels (control, about 0.5)"),
+    _awareness("follow_probe", "AUROC of following an adversarial text read off hidden states"),
+    _awareness("follow_text", "AUROC of the same from the text alone (control)"),
+)  # fmt: skip
+
 _SPECS = (
     MetricSpec("accuracy", "share of right answers; flagged and unparsed are not right", _UP),
     MetricSpec("accuracy_worst", "accuracy if every error and unparsed answer were wrong", _UP),
@@ -239,6 +267,7 @@ _SPECS = (
     *_CALIBRATION,
     *_RELATIONS,
     *_DOMINANCE,
+    *_AWARENESS,
 )
 
 METRICS: Final[Mapping[str, MetricSpec]] = MappingProxyType({spec.name: spec for spec in _SPECS})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from pytest_mcr.core.bounds import Bounds, reading_bounds
 from pytest_mcr.core.case import CONDITIONS, Outcome
@@ -68,7 +68,7 @@ class Metric:
     n: int
     clusters: int
     note: str | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str | int] = field(default_factory=dict)
     vacuous: bool = False
     step: float | None = None
     bounds: Bounds | None = None
@@ -118,7 +118,7 @@ class Table:
         row = self.get(metric, condition, task)
         return None if row is None else row.value
 
-    def where(self, metric: str, condition: str | None = None, task: str = OVERALL, **extra: str) -> tuple[Metric, ...]:
+    def where(self, metric: str, condition: str | None = None, task: str = OVERALL, **extra: Any) -> tuple[Metric, ...]:
         """The rows of that triple that have all these extra keys."""
         wanted = (metric, condition, task)
         return tuple(

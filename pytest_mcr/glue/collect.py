@@ -22,6 +22,7 @@ SUITE_FILES = {
     "bench": "test_mcr_bench.py",
     "confidence": "test_confidence.py",
     "dominance": "test_text_dominance.py",
+    "awareness": "test_awareness.py",
 }
 """Built-in suites: name and file."""
 SHELF = "mcr"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.glue.flags_awareness import AWARENESS
 from pytest_mcr.glue.flags_calibration import CALIBRATION
+from pytest_mcr.glue.flags_confidence import CONFIDENCE
 from pytest_mcr.glue.flags_dominance import DOMINANCE
 from pytest_mcr.glue.option import Option
 from pytest_mcr.glue.values import (
+    DEFAULT_SUITES,
     PROFILES,
     SUITES,
     automatic,
@@ -56,9 +59,9 @@ OPTIONS = (
     Option(
         "--mcr-suite",
         "NAMES",
-        f"built-in suites to run: {', '.join(SUITES)} or all (default: all of them)",
+        f"built-in suites to run: {', '.join(SUITES)} or all (default: {', '.join(DEFAULT_SUITES)})",
         suites,
-        SUITES,
+        DEFAULT_SUITES,
     ),
     Option(
         "--mcr-profile",
@@ -204,6 +207,8 @@ OPTIONS = (
         "folder for results.json and cases.jsonl (default .mcr/runs/<run id>, with a pointer .mcr/latest)",
         folder,
     ),
+    *CONFIDENCE,
     *DOMINANCE,
     *CALIBRATION,
+    *AWARENESS,
 )

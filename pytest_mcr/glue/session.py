@@ -13,7 +13,7 @@ from pytest_mcr.data import release
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.data.shipped import fixture, suite
 from pytest_mcr.errors import McrError, OptionError
-from pytest_mcr.glue import options
+from pytest_mcr.glue import awareness, options
 from pytest_mcr.glue.carrier import Carrier
 from pytest_mcr.glue.collect import RUN, real_path, suite_files, suite_id
 from pytest_mcr.glue.flags import DEFAULT_CACHE
@@ -25,6 +25,7 @@ from pytest_mcr.run.provenance import utc_now
 from pytest_mcr.run.recording import check_recording
 from pytest_mcr.run.run import Run
 from pytest_mcr.run.settings import Settings
+from pytest_mcr.run.stated import check_stated
 
 LOCAL_KINDS = ("hub", "folder", "lab", "exec", "custom")
 
@@ -35,7 +36,8 @@ def start(config: pytest.Config) -> None:
     Raises:
         McrError: a bad option, dataset or model.
     """
-    settings = options.settings_of(config)
+    by_path = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else ()
+    settings = awareness.by_path(options.settings_of(config), by_path)
     spec = parse_spec(settings.model, invocation_dir=settings.invocation_dir)
     from_controller: dict[str, Any] = getattr(config, "workerinput", {}).get("mcr", {})
     is_worker = options.is_worker(config)
@@ -63,6 +65,7 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
 
     settings = run.settings
     check_recording(spec, settings, run.dataset)
+    check_stated(spec, settings)
     profile = load_profile(suite("profiles.toml"), settings.profile)
     gates = gates_of(settings, profile, run)
     argv = [str(word) for word in config.invocation_params.args]

@@ -11,7 +11,8 @@ from pytest_mcr.core.case import CONDITIONS
 from pytest_mcr.errors import OptionError
 from pytest_mcr.probes.layers import parse_layers
 
-SUITES = ("bench", "confidence", "dominance")
+DEFAULT_SUITES = ("bench", "confidence", "dominance")
+SUITES = (*DEFAULT_SUITES, "awareness")
 PROFILES = ("release", "strict", "report")
 
 

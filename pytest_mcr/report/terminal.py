@@ -29,6 +29,7 @@ from pytest_mcr.report.sentences import (
     unheard,
     unparsed_line,
 )
+from pytest_mcr.report.terminal_awareness import awareness
 from pytest_mcr.report.terminal_calibration import calibration
 from pytest_mcr.report.terminal_confidence import confidence
 from pytest_mcr.report.terminal_dominance import dominance
@@ -98,6 +99,7 @@ def parts(record: RunRecord, width: int) -> Iterator[RenderableType]:
     yield from section("Confidence", confidence(record))
     yield from section("Calibration head", calibration(record))
     yield from section("Text dominance", dominance(record))
+    yield from section("Awareness", awareness(record))
     yield from section("Listen to these first", clips(record))
     yield from section("Next", following_steps(record, width))
 

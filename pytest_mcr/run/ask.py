@@ -34,6 +34,16 @@ def ask_each(model: Model, requests: Sequence[Request]) -> list[Response]:
     return [answer for request in requests for answer in _ask_safely(model, [request], plain or model.respond)]
 
 
+def ask_sampled(model: Model, requests: Sequence[Request]) -> list[Response]:
+    """Draw an answer to each request through ``respond_sampled``, which the model must have.
+
+    Raises:
+        StopRunError: audio did not reach the model, or the way to it is broken.
+    """
+    draw: Respond = getattr(model, "respond_sampled")  # noqa: B009 - an optional method, in no protocol
+    return _ask_safely(model, requests, draw)
+
+
 def _ask_safely(model: Model, requests: Sequence[Request], respond: Respond) -> list[Response]:
     if not requests:
         return []

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pytest_mcr.core.awareness import awareness_rows, complaints
 from pytest_mcr.core.budgets import check_budgets
 from pytest_mcr.core.calibrated_arm import Calibrated, arm_rows, learned_from
 from pytest_mcr.core.calibrated_arm import complaints as uncalibrated
@@ -69,6 +70,7 @@ def judge(
     varied = [Probed.from_json(packed) for packed in ledger.probes.get("varied", {}).values()]
     rows = [*measure(outcomes, mrs_alpha=settings.mrs_alpha), *dominance_rows(varied)]
     rows += calibration_rows(outcomes) if "confidence" in settings.suites else []
+    rows += awareness_rows(ledger.probes.get("awareness", {}))
     table = annotate(Table(rows), hearing)
     batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
     calibrated = [Calibrated.from_json(packed) for packed in ledger.probes.get("calibration", {}).values()]
@@ -97,6 +99,7 @@ def judge(
     if lost:
         failed.append(f"{lost} of {prompts} prompts of the dominance suite had an error")
     failed += uncalibrated(calibrated)
+    failed += complaints(ledger.probes.get("awareness", {}))
     verdict = "invalid" if invalid else "partial" if partial else "fail" if failed else "pass"
     return Judgement(
         verdict=verdict,

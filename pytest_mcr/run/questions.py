@@ -32,6 +32,7 @@ class Question:
         prompt: the user turn's text.
         sound: what is played: the clip, silence of its length, or nothing.
         told: the text where it is varied or stands over silence; planted models are told, others see the prompt alone.
+        closed: the answer is one of the sample's candidates; else it is free text and no candidate is scored.
     """
 
     id: str
@@ -40,10 +41,11 @@ class Question:
     prompt: str
     sound: Sound = "clip"
     told: Told | None = None
+    closed: bool = True
 
     def request(self, audio: Audio | None, tokens: int) -> Request:
         """The request to a model."""
-        candidates = self.case.sample.candidates
+        candidates = self.case.sample.candidates if self.closed else ()
         return Request(self.id, audio, self.prompt, candidates, tokens, want_scores=bool(candidates))
 
 

@@ -15,6 +15,7 @@ from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.models.protocol import Model, Response
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.run.answers import Answer, Prepared
+from pytest_mcr.run.awareness import Awareness
 from pytest_mcr.run.batch_audit import Compared, audit_subset, compare
 from pytest_mcr.run.chunks import chunk_size
 from pytest_mcr.run.design import design
@@ -24,6 +25,7 @@ from pytest_mcr.run.process import Process
 from pytest_mcr.run.questions import Question, branch_question, case_question, placebo_question
 from pytest_mcr.run.recording import recorded, require_complete
 from pytest_mcr.run.settings import Settings
+from pytest_mcr.run.stated import stated_of
 from pytest_mcr.run.subject import Subject
 from pytest_mcr.run.subsets import placebo_id, placebo_subset
 
@@ -61,6 +63,7 @@ class Run:
 
     Attributes:
         dominance: the suite that varies texts.
+        awareness: the suite that probes hidden states.
     """
 
     def __init__(
@@ -76,12 +79,14 @@ class Run:
         self.audited = audit_subset(self.cases, settings.seed)
         self._subject = Subject(settings, dataset, spec, device or settings.device, threads)
         self.dominance = Dominance(settings, dataset, spec, self._subject)
+        self.awareness = Awareness(settings, dataset, spec, self._subject)
         self.calibration = calibration_of(settings, spec)
         self._chunks: dict[Key, Sequence[Key]] = {}
         self._upcoming: Callable[[Sequence[Key]], Sequence[Key] | None] = lambda chunk: None
         self._results: dict[Key, Result] = {}
         self._asked: set[Key] = set()  # errors of the current chunk that were handed out
         self._scored: dict[str, bool] = {}  # tasks seen: whether an answer had scores
+        self._stated = stated_of(settings, self._subject)
         self._complete = False  # a recording was found to hold all
         self._thread = ThreadPoolExecutor(1, "mcr-prepare")
         self._ahead: tuple[Sequence[Key], Future[Prepared]] | None = None
@@ -147,16 +152,18 @@ class Run:
             StopRunError: the model cannot be used or trusted.
         """
         first = next(case for case in self.cases if case.sample.task == task)
-        if not first.sample.candidates:
+        if not first.sample.candidates and self._stated is None:
             return f"{task} is open-ended: there are no candidates to score"
         if task not in self._scored:
             key = (first.sample.id, first.condition)
             self._remember(self._compute((key,))[key].observation)
-        return None if self._scored.get(task, True) else "the model gives no scores of the candidates"
+        if self._scored.get(task, True):
+            return None
+        return "the model gives no scores of the candidates" if self._stated is None else "no confidence was stated"
 
     def _remember(self, seen: Observation) -> None:
         if seen.error is None:
-            self._scored[seen.task] = self._scored.get(seen.task, False) or seen.scores is not None
+            self._scored[seen.task] = self._scored.get(seen.task, False) or seen.confidence is not None
 
     def ask(self, sample_id: str, condition: str, branch: str, silence: str = "silence") -> Response:
         """Ask a case in one of the four branches, through the cache.
@@ -188,7 +195,15 @@ class Run:
         answers = self._subject.finish(prepared, waited=time.perf_counter() - started)
         given = {question.id: answer for question, answer in zip(prepared.questions, answers, strict=True)}
         seconds = (time.perf_counter() - started) / len(chunk)
-        return {key: self._result(self._case(key), given, seconds) for key in chunk}
+        return self._sure({key: self._result(self._case(key), given, seconds) for key in chunk})
+
+    def _sure(self, results: dict[Key, Result]) -> dict[Key, Result]:
+        """The same results, with the confidence that the model was asked for where it was to be asked."""
+        if self._stated is not None:
+            asked = self._stated.ask({key: result.observation for key, result in results.items()}, self._case)
+            for key, observation in asked.items():
+                results[key].observation = observation
+        return results
 
     def _prepared(self, chunk: Sequence[Key]) -> Prepared:
         """A chunk ready for the model: from the thread if the guess was right, else made now."""

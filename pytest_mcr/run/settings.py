@@ -22,8 +22,10 @@ class Settings:
         dominance_samples: its clips a task.
         hunt: the long search instead of the short one.
         hunt_seconds: of the search in each process, None without a limit.
-        layers: of the white-box probes, None for no probes.
+        layers: of the white-box probes, None for no probes; of the awareness suite, None for relative depths.
+        awareness_samples: clips a task of the awareness suite.
         calibration: file of a calibration head, None for none.
+        confidence: where it comes from: ``scores``, ``sample:K`` or ``verbal``.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
@@ -54,6 +56,7 @@ class Settings:
     time_limit: float | None
     out: Path | None
     trust_remote_code: bool = False
+    confidence: str = "scores"
     examples: int = 8
     dominance_samples: int = 10
     hunt: bool = False
@@ -61,6 +64,7 @@ class Settings:
     fail_on_finding: bool = False
     layers: str | None = None
     calibration: Path | None = None
+    awareness_samples: int = 200
 
     def to_json(self) -> dict[str, object]:
         """The settings as builtins, for ``results.json``."""

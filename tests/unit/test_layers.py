@@ -21,6 +21,7 @@ HOMES = {
     "transformers": ("models/hf", "models/prefix", "probes/", "train/"),
     "httpx": ("models/endpoint_http",),
     "rich": ("report/terminal",),
+    "sklearn": ("probes/",),
     "pytest": ("glue/", "plugin"),
     "_pytest": ("glue/", "plugin"),
     "xdist": ("glue/", "plugin"),

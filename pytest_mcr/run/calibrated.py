@@ -29,16 +29,19 @@ class Calibration:
         path: of the head's file.
         settings: the run's options.
         spec: the model.
+        data: digest of the dataset.
 
     Raises:
         OptionError: the file is no head of correctness, or was made by another template or answer mode.
     """
 
-    def __init__(self, path: Path, settings: Settings, spec: Spec) -> None:
+    def __init__(self, path: Path, settings: Settings, spec: Spec, data: str) -> None:
         self.file: HeadFile = read_head(path)
         self.path = path
         self._template: Template = TEMPLATES[settings.template]
         self._by_score = settings.answer == "score"
+        # Names of groups mean something within one dataset only: every corpus has a speaker 1.
+        self._groups = self.file.dev_groups if self.file.data == data else frozenset()
         self._head = self._correctness()
         self._refuse_other("template", self.file.template, settings.template)
         self._refuse_other("version of the template", str(self.file.version), str(self._template.version))
@@ -90,7 +93,7 @@ class Calibration:
         if not case.sample.candidates or seen.error is not None:
             return named
         digest = given[case.id].digest
-        if digest in self.file.dev_clips or seen.cluster in self.file.dev_groups:
+        if digest in self.file.dev_clips or seen.cluster in self._groups:
             return Calibrated(case.id, case.sample.id, case.condition, learned=True, foreign=foreign)
         found = head_case(branched(case, self._template), given, by_score=self._by_score)
         if isinstance(found, str):

@@ -80,7 +80,7 @@ class Run:
         self._subject = Subject(settings, dataset, spec, device or settings.device, threads)
         self.dominance = Dominance(settings, dataset, spec, self._subject)
         self.awareness = Awareness(settings, dataset, spec, self._subject)
-        self.calibration = calibration_of(settings, spec)
+        self.calibration = calibration_of(settings, spec, dataset)
         self._chunks: dict[Key, Sequence[Key]] = {}
         self._upcoming: Callable[[Sequence[Key]], Sequence[Key] | None] = lambda chunk: None
         self._results: dict[Key, Result] = {}
@@ -279,7 +279,7 @@ class Run:
         )
 
 
-def calibration_of(settings: Settings, spec: Spec) -> Calibration | None:
+def calibration_of(settings: Settings, spec: Spec, dataset: Dataset) -> Calibration | None:
     """The calibration head asked for.
 
     Raises:
@@ -289,4 +289,4 @@ def calibration_of(settings: Settings, spec: Spec) -> Calibration | None:
         return None
     from pytest_mcr.run.calibrated import Calibration  # its statistics are imported only where they are asked for
 
-    return Calibration(settings.calibration, settings, spec)
+    return Calibration(settings.calibration, settings, spec, dataset.digest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,23 @@ def test_the_ini_key(mcr: Runner, halves: tuple[Path, Path], pytester: pytest.Py
     pytester.makeini("[pytest]\nmcr_calibration = nowhere.json\n")
     mcr(MODEL, halves[1]).refused("nowhere.json")
     assert pytester.runpytest_inprocess("--co", "-q").ret == 5  # inert without a model
+
+
+def test_groups_count_within_one_dataset_only(
+    mcr: Runner, halves: tuple[Path, Path], pytester: pytest.Pytester, head: str
+) -> None:
+    """Every corpus has a speaker 1: the name alone says nothing about another dataset, and all about the same one."""
+    shutil.copytree(halves[1], pytester.path / "data")
+    for task in ("AQA", "SER"):
+        path = pytester.path / "data" / task / f"{task}.json"
+        rows = [row | {"split_group": f"speaker {n % 3}"} for n, row in enumerate(json.loads(path.read_text()))]
+        path.write_text(json.dumps(rows))
+    loaded = json.loads(head) | {"dev_groups": ["speaker 1"]}
+    (pytester.path / "head.json").write_text(json.dumps(loaded))
+    ran = mcr(MODEL, pytester.path / "data", "--mcr-profile=report", HERE)
+    assert ran.code == 0, ran.text
+    loaded["data"]["digest"] = ran.results["dataset"]["digest"]
+    (pytester.path / "head.json").write_text(json.dumps(loaded))
+    again = mcr(MODEL, pytester.path / "data", "--mcr-profile=report", HERE)
+    assert again.code == 8, again.text
+    assert "learned from 8 of the 24 clips" in again.results["reasons"][0]

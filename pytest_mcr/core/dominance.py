@@ -207,16 +207,19 @@ def _silenced(clips: Iterable[Probed]) -> Votes:
 
 
 def _by_label(clips: Sequence[Probed]) -> Votes:
-    """Two labels: is the text followed, as a slope from the label that sorts first to the other (M14)?"""
-    labels = sorted({clip.text_label for clip in clips if clip.text_label is not None})
-    if len(labels) != 2:
-        return []
-    pairs = ((clip, clip.base("joint")) for clip in clips if clip.text_label is not None)
-    return [
-        _Voter(clip).vote(orbits.BASE, _Voter(clip).follows(trial), float(labels.index(str(clip.text_label))))
-        for clip, trial in pairs
-        if trial is not None
-    ]
+    """Tasks with two labels: is the text followed, as a slope from the label that sorts first to the other (M14)?"""
+    known: dict[str, set[str]] = {}
+    for clip in clips:
+        if clip.text_label is not None:
+            known.setdefault(clip.task, set()).add(clip.text_label)
+    pairs = {task: sorted(labels) for task, labels in known.items() if len(labels) == 2}
+    votes: Votes = []
+    for clip in clips:
+        base = clip.base("joint")
+        if clip.task in pairs and clip.text_label is not None and base is not None:
+            voter, place = _Voter(clip), pairs[clip.task].index(clip.text_label)
+            votes.append(voter.vote(orbits.BASE, voter.follows(base), float(place)))
+    return votes
 
 
 def _ordered_operators(clips: Iterable[Probed]) -> list[str]:

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from pytest_mcr.errors import StopRunError
+from pytest_mcr.errors import McrError, StopRunError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.collect import McrCase
 from pytest_mcr.glue.probing import Probe
@@ -49,6 +49,8 @@ class Carrier:
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, StopRunError):
             self._stop(item.session, report, call.excinfo.value)
+        elif call.excinfo is not None and isinstance(call.excinfo.value, McrError):
+            report.longrepr = " ".join(str(call.excinfo.value).split())  # our own messages need no traceback
         if report.when == "call":
             payload = self._payload(item)
             if payload:

@@ -97,7 +97,8 @@ def edited(sample: Sample, condition: str, stratum: Stratum, seed: int) -> Rende
     context = base_context(
         sample.texts[condition], sample.text_labels.get(condition), sample.candidates, sample.question
     )
-    drawn = hashlib.sha256(f"{seed}:{sample.id}:{condition}:{stratum.operator}:{stratum.level}".encode()).digest()
+    # Not of the level: the slips of a milder level are among those of a stronger one.
+    drawn = hashlib.sha256(f"{seed}:{sample.id}:{condition}:{stratum.operator}".encode()).digest()
     return render(apply(context, stratum.operator, stratum.level, int.from_bytes(drawn[:4])))
 
 

@@ -17,7 +17,7 @@ def blocks() -> list[str]:
 
 
 def test_the_example_model_and_test_run(mcr: Runner, pytester: pytest.Pytester) -> None:
-    model, test = blocks()
+    model, test, strategies = blocks()
     (pytester.path / "my_module.py").write_text(model, encoding="utf-8")
     path = pytester.makepyfile(test_readme_example=test)
     options = ("--mcr-tasks", "AQA", "--mcr-limit", "3", "--mcr-profile", "report")
@@ -26,6 +26,8 @@ def test_the_example_model_and_test_run(mcr: Runner, pytester: pytest.Pytester) 
     ran.result.assert_outcomes(passed=12)
     assert ran.results["model"]["kind"] == "custom"
     assert {case["raw"] for case in ran.cases} <= {"yes", "no"}
+    own = pytester.makepyfile(test_readme_strategies=strategies)
+    pytester.runpytest_inprocess(own).assert_outcomes(passed=1)
 
 
 def test_every_flag_of_the_readme_exists(pytester: pytest.Pytester) -> None:

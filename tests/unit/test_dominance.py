@@ -108,6 +108,10 @@ def test_two_labels_are_compared_and_three_are_not() -> None:
     no = [clip(10 + number) for number in range(3)]
     assert row(table(*yes, *no), "label_asymmetry").value == pytest.approx(-1.0)
     assert row(table(*yes), "label_asymmetry").value is None
+    bare = (Trial("audio", answer="a"), Trial("joint", answer="b"))
+    others = [clip(20 + number, *bare, gold="a", label=label, task="SER") for number, label in enumerate("bcd")]
+    pooled = row(table(*yes, *no, *others), "label_asymmetry", OVERALL)
+    assert (pooled.value, pooled.n) == (pytest.approx(-1.0), 6)  # three labels have no first and second
 
 
 def test_slopes_and_operators_are_over_all_tasks() -> None:

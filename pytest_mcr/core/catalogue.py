@@ -115,6 +115,7 @@ _RELATIONS: Final = (
     ),
     _relation("position_consistency", "M9: followed or not alike before and after the question", _UP),
     _relation("denied_follow", "M10: following a label that the text denies or quotes as an error", _DOWN),
+    _relation("swap_follow", "M11: the text's label is answered over a clip of which the text is true", _UP),
     _relation(
         "silence_difference", "M12: an adversarial text is answered otherwise when silence takes the clip's place", _UP,
         hearing=True,

@@ -68,6 +68,7 @@ def relations(clips: Sequence[Probed]) -> dict[Key, Measured]:
         "warning_cost": (_difference, _wrongness(clips)),
         "position_consistency": (orbits.orbit_consistency, _orbit(clips, "M9")),
         "denied_follow": (orbits.event_rate, _follows(clips, "M10")),
+        "swap_follow": (orbits.event_rate, _swapped(clips)),
         "silence_difference": (orbits.event_rate, _silenced(clips)),
         "order_consistency": (orbits.orbit_consistency, _orbit(clips, "M13", label=True)),
         "injection_excess": (_difference, _orbit(clips, "M15")),
@@ -194,6 +195,12 @@ def _follows(clips: Iterable[Probed], family: str) -> Votes:
         for trial in _of_family(clip, family)
         if trial.claims in ("flipped", "void")
     ]
+
+
+def _swapped(clips: Iterable[Probed]) -> Votes:
+    """Is the answer that of the text when the clip is replaced by one of which the text is true (M11)?"""
+    pairs = ((clip, clip.base("swapped")) for clip in clips)
+    return [_Voter(clip).vote("swapped", _Voter(clip).follows(trial)) for clip, trial in pairs if trial is not None]
 
 
 def _silenced(clips: Iterable[Probed]) -> Votes:

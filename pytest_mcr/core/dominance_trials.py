@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-BASES: Final = ("joint", "audio", "text", "silence", "text_alone", "nothing", "faithful", "irrelevant")
-"""What is asked: the four branches of the adversarial text (see `branches.BRANCHES`), and the other two texts."""
+BASES: Final = ("joint", "audio", "text", "silence", "text_alone", "nothing", "faithful", "irrelevant", "swapped")
+"""What is asked: the four branches of the adversarial text (see `branches.BRANCHES`), the other two texts, and the
+adversarial text over another clip, of which it is true."""
 
 
 @dataclass(frozen=True, slots=True)

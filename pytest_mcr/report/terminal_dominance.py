@@ -27,6 +27,7 @@ RELATIONS: Final = (
     ("a warning raises following by", "warning_excess"),
     ("  and breaks true texts by", "warning_cost"),
     ("a denied or quoted label is followed", "denied_follow"),
+    ("over a clip of which it is true the text is followed", "swap_follow"),
     ("silence in the clip's place is answered otherwise", "silence_difference"),
     ("an order in the text adds to following", "injection_excess"),
     ("another language adds to following", "language_excess"),

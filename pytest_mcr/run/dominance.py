@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_mcr.core.case import ADVERSARIAL
+from pytest_mcr.core.case import ADVERSARIAL, Sample
 from pytest_mcr.core.dominance_design import plans
 from pytest_mcr.core.dominance_trials import Probed
 from pytest_mcr.core.prompts import TEMPLATES
@@ -17,7 +17,7 @@ from pytest_mcr.run.findings import Corpus, read
 from pytest_mcr.run.hunted import Hunted
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subject import Subject
-from pytest_mcr.run.subsets import dominance_subset
+from pytest_mcr.run.subsets import dominance_subset, seeded
 from pytest_mcr.run.varied import vary
 
 LOCAL: Final = ("hf", "folder", "lab")
@@ -46,6 +46,7 @@ class Dominance:
         chosen = dominance_subset(dataset.samples, settings.seed, settings.dominance_samples)
         self._clips = {sample.id: (place, sample) for place, sample in chosen}
         self._plans = plans(1 + max((place for place, _ in chosen), default=-1), settings.examples)
+        self._samples = dataset.samples
         self._known = read(store_of(settings)) if self._clips else Corpus()
         self._hunted_until: float | None = None
         self._order = {sample.id: place for place, sample in enumerate(dataset.samples)}
@@ -85,7 +86,19 @@ class Dominance:
             PerturbError: an operator broke its guard: our bug.
         """
         place, sample = self._clips[sample_id]
-        return vary(self._subject, sample, self._template, self._plans[place], self._settings.seed)
+        other = self._true_of(sample)
+        return vary(self._subject, sample, self._template, self._plans[place], self._settings.seed, other)
+
+    def _true_of(self, sample: Sample) -> Sample | None:
+        """A sample whose clip the adversarial text of this one is true of, the first in a seeded order.
+
+        Only among more than two answers: there the questions of a task all ask for the same thing.
+        """
+        label = sample.text_labels.get(ADVERSARIAL)
+        if len(sample.candidates) < 3 or sample.complete or label is None:
+            return None
+        fit = [one for one in self._samples if one.task == sample.task and one.gold == label]
+        return min(fit, key=lambda one: seeded(self._settings.seed, f"swap {sample.id}", one.id), default=None)
 
     def hunted(self, sample_id: str) -> Hunted:
         """Search a clip for the mildest text that turns the model's answer.

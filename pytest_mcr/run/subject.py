@@ -106,7 +106,7 @@ class Subject:
         self._news = True
 
     def forget(self) -> None:
-        """Have the model drop what it kept of earlier calls: a test's answers then do not depend on the tests before."""
+        """Have the model drop what it kept of earlier calls: no answer then depends on the tests before."""
         drop: Callable[[], None] | None = getattr(self.model, "forget", None)
         if drop is not None:
             drop()

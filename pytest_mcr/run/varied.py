@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL, IRRELEVANT, NEUTRAL, Case, Sample
 from pytest_mcr.core.dominance_design import Stratum
@@ -30,7 +30,9 @@ class Asked:
     question: Question
 
 
-def vary(subject: Subject, sample: Sample, template: Template, strata: Sequence[Stratum], seed: int) -> Probed:
+def vary(
+    subject: Subject, sample: Sample, template: Template, strata: Sequence[Stratum], seed: int, other: Sample | None
+) -> Probed:
     """Ask about a clip of the dominance suite; all prompts in one call, so that they share the clip's prefix.
 
     Args:
@@ -39,12 +41,13 @@ def vary(subject: Subject, sample: Sample, template: Template, strata: Sequence[
         template: of the prompts.
         strata: the texts of the design.
         seed: of the run.
+        other: a sample whose clip has the answer that the adversarial text supports, None where there is none.
 
     Raises:
         StopRunError: the model cannot be used or trusted.
         PerturbError: an operator broke its guard: our bug.
     """
-    asked = [*bases(sample, template), *variants(sample, template, strata, seed)]
+    asked = [*bases(sample, template), *swapped(sample, other, template), *variants(sample, template, strata, seed)]
     subject.forget()
     answers = subject.answers([one.question for one in asked])
     by_score = subject.settings.answer == "score"
@@ -68,6 +71,17 @@ def bases(sample: Sample, template: Template) -> list[Asked]:
         Asked(Trial("nothing"), branch_question(case, "0", template, "none")),
         *(Asked(Trial(base), case_question(Case(sample, TEXT_OF[base]), template)) for base in others),
     ]
+
+
+def swapped(sample: Sample, other: Sample | None, template: Template) -> list[Asked]:
+    """The adversarial prompt over another sample's clip, of which its text is true."""
+    if other is None:
+        return []
+    played = replace(sample, id=f"{sample.id} over {other.id}", audio=other.audio, gold=other.gold)
+    prompt = render_text(template, sample, sample.texts[ADVERSARIAL])
+    told = Told(sample.texts[ADVERSARIAL], "same")
+    question = Question(f"{sample.id}-{ADVERSARIAL}::{SUITE}.swapped", Case(played, ADVERSARIAL), ADVERSARIAL, prompt)
+    return [Asked(Trial("swapped"), replace(question, told=told))]
 
 
 def variants(sample: Sample, template: Template, strata: Sequence[Stratum], seed: int) -> list[Asked]:

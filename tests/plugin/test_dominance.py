@@ -39,6 +39,7 @@ def test_a_follower_and_a_listener_have_the_numbers_that_were_planted(
     assert set(kept.values()) == {1.0}
     heard = mcr("oracle:listener", data, *RATES, *mode)
     assert number(heard, "text_share") == 0
+    assert number(heard, "swap_follow", "SER") == 1
     assert [number(heard, name) for name in ("edit_consistency", "order_consistency", "robust")] == [1, 1, 1]
     assert [number(heard, name) for name in ("strong_audio_flip", "denied_follow", "faithful_break")] == [0, 0, 0]
     assert {row["value"] for row in rows(heard) if row["metric"] == "dominance.flip"} == {0.0}

@@ -97,6 +97,11 @@ def test_silence_and_order_compare_answers_not_following() -> None:
     assert row(found, "order_consistency").value == 0.5
 
 
+def test_a_clip_of_which_the_text_is_true_should_be_answered_as_the_text_says() -> None:
+    moved, stuck = clip(1, Trial("swapped", answer="no")), clip(2, Trial("swapped", answer="yes"))
+    assert row(table(moved, stuck, clip(3)), "swap_follow").value == 0.5
+
+
 def test_an_unknown_label_is_followed_by_nobody_and_counts_nowhere() -> None:
     unknown = clip(1, edited("negation", "not", "no", claims="flipped"), label=None)
     found = row(table(unknown), "denied_follow")
@@ -111,7 +116,8 @@ def test_two_labels_are_compared_and_three_are_not() -> None:
     bare = (Trial("audio", answer="a"), Trial("joint", answer="b"))
     others = [clip(20 + number, *bare, gold="a", label=label, task="SER") for number, label in enumerate("bcd")]
     pooled = row(table(*yes, *no, *others), "label_asymmetry", OVERALL)
-    assert (pooled.value, pooled.n) == (pytest.approx(-1.0), 6)  # three labels have no first and second
+    assert pooled.value == pytest.approx(-1.0)
+    assert pooled.n == 6  # three labels have no first and second
 
 
 def test_slopes_and_operators_are_over_all_tasks() -> None:

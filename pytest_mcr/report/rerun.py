@@ -13,6 +13,7 @@ from pytest_mcr.run.record import RunRecord
 RERUN_OPTIONS: Final = (
     ("template", "--mcr-template", "discretion"),
     ("answer", "--mcr-answer", "generate"),
+    ("confidence", "--mcr-confidence", "scores"),
     ("max_new_tokens", "--mcr-max-new-tokens", None),
     ("device", "--mcr-device", "auto"),
     ("dtype", "--mcr-dtype", "auto"),

@@ -11,9 +11,11 @@ from rich.text import Text
 
 from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL
 from pytest_mcr.core.metrics import OVERALL, Metric, Table
+from pytest_mcr.core.stated import SAMPLE, SCORES, VERBAL, VERSION, parse_method
 from pytest_mcr.report.reliability import FILE, text_rows
+from pytest_mcr.report.sentences import silent_counts
 from pytest_mcr.report.terminal_tables import cell, grid, name_of, own_note
-from pytest_mcr.report.wording import NOTHING, safe
+from pytest_mcr.report.wording import NOTHING, count, safe
 from pytest_mcr.run.record import RunRecord
 
 NUMBERS: Final = (
@@ -36,6 +38,11 @@ LEGEND: Final = (
     "would show here. AURC: errors left while the least sure answers are withheld. shift: the text's doing, same clips."
 )
 NOTE_LIMIT: Final = 200
+WAYS: Final = {
+    SAMPLE: "confidence: the share of {count} drawn answers that are the given one",
+    VERBAL: f"confidence: what the model says when it is asked how likely its answer is right (wording v{VERSION})",
+}
+"""What confidence is, where it is not the candidates' scores."""
 
 
 def confidence(record: RunRecord) -> Iterator[RenderableType]:
@@ -48,6 +55,9 @@ def confidence(record: RunRecord) -> Iterator[RenderableType]:
         row = next(row for row in table if row.metric == "ece")
         yield Padding(Text(f"not measured: {safe(own_note(row), NOTE_LIMIT)}"), (0, 0, 0, 2))
         return
+    method = parse_method(str(record.settings.get("confidence", SCORES)))
+    if method.name != SCORES:
+        yield Padding(Text(WAYS[method.name].format(count=method.count)), (0, 0, 1, 2))
     for task in tasks:
         yield Padding(block(table, task), (0, 0, 0, 2))
         for line in remarks(table, task):
@@ -96,12 +106,29 @@ def remarks(table: Table, task: str) -> Iterator[str]:
     """Why numbers about wrong answers do not exist, and what a reader has to know about those that do."""
     for condition in (NEUTRAL, ADVERSARIAL):
         told: list[str] = []
+        silent = without(table, condition, task)
+        if silent is not None:
+            yield silent
         for metric in ("overconfidence", "auroc"):
             row = table.get(metric, condition, task)
             note = "" if row is None else safe(own_note(row), NOTE_LIMIT)
             if note and note not in told:
                 told.append(note)
                 yield f"{metric}[{condition}]: {note}"
+
+
+def without(table: Table, condition: str, task: str) -> str | None:
+    """How many answers came without a confidence, None where all have one."""
+    names = table.tasks if task == OVERALL else (task,)
+    answered = measured = 0
+    for name in names:
+        accuracy, sure = table.get("accuracy", condition, name), table.get("ece", condition, name)
+        if accuracy is not None and sure is not None:
+            unparsed, flagged, _ = silent_counts(table, name, condition) or (0, 0, 0)
+            answered += accuracy.n - unparsed - flagged
+            measured += sure.n
+    lost = answered - measured
+    return f"{condition}: no confidence for {lost} of {count(answered, 'answer')}" if lost else None
 
 
 def diagram(table: Table) -> Iterator[RenderableType]:

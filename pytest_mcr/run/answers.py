@@ -166,9 +166,9 @@ class Answers:
             sample_rate=self.clips.rate if question.sound == "clip" else None,
             samples=clip.played(rate) if question.sound == "silence" else None,
             prompt=question.prompt,
-            candidates=question.case.sample.candidates,
+            candidates=question.candidates,
             max_new_tokens=self._tokens,
-            want_scores=bool(question.case.sample.candidates),
+            want_scores=bool(question.candidates),
             path=way,
         )
 

@@ -43,10 +43,14 @@ class Question:
     told: Told | None = None
     closed: bool = True
 
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The closed answer set; empty where the answer is free text."""
+        return self.case.sample.candidates if self.closed else ()
+
     def request(self, audio: Audio | None, tokens: int) -> Request:
         """The request to a model."""
-        candidates = self.case.sample.candidates if self.closed else ()
-        return Request(self.id, audio, self.prompt, candidates, tokens, want_scores=bool(candidates))
+        return Request(self.id, audio, self.prompt, self.candidates, tokens, want_scores=bool(self.candidates))
 
 
 def case_question(case: Case, template: Template) -> Question:

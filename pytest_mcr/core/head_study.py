@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from pytest_mcr.core.averages import mean_value
+from pytest_mcr.core.calibration import SIGNED
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL
 from pytest_mcr.core.clusters import Clusters, Floats, Mask, clustered, roster
+from pytest_mcr.core.estimates import mean_of
 from pytest_mcr.core.features import probability, tops
 from pytest_mcr.core.head import Fitted, eligible, fit_head, scaled, temperature_of, truth
 from pytest_mcr.core.head_cases import HeadCase
@@ -184,8 +185,10 @@ def robustness(head: Fitted, threshold: float | None, test: Sequence[HeadCase]) 
         fires: Mask = head.probability(cases) >= (math.inf if threshold is None else threshold)
         joint = float(np.mean([case.right for case in cases]))
         for rule, fired in (("head", fires), ("always A", np.ones(len(cases), dtype=np.bool_))):
-            moved = mean_value(clips, np.where(fired, change, 0.0), np.ones(len(cases), dtype=np.bool_), empty="")
-            value = float(np.where(fired, change, 0.0).mean())
+            moves = np.where(fired, change, 0.0)
+            everyone = np.ones(len(cases), dtype=np.bool_)
+            moved = mean_of(clips, moves, everyone, corners=SIGNED, span=(-1.0, 1.0), empty="no cases")
+            value = float(moves.mean())
             rows.append(
                 {
                     "where": "robustness",

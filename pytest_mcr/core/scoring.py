@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from pytest_mcr.core.averages import mean_value
 from pytest_mcr.core.calibration import equal_width
+from pytest_mcr.core.clusters import Floats
 from pytest_mcr.core.estimates import Estimate, ratio, undefined
+from pytest_mcr.core.intervals import Limits
 from pytest_mcr.core.rates import Estimates
 from pytest_mcr.core.scored import Scored
 from pytest_mcr.core.selective import bounded
@@ -31,9 +34,14 @@ def proper_scores(rows: Scored, condition: str) -> tuple[Estimates, Reaches]:
 
 def brier(rows: Scored) -> Estimate:
     """Mean of ``(confidence - right)^2`` (Brier, 1950, of being right), with the betting interval."""
-    values = (rows.confidence - rows.right) ** 2
+    return _mean(rows, (rows.confidence - rows.right) ** 2)
+
+
+def _mean(rows: Scored, values: Floats) -> Estimate:
+    """Mean of values in [0, 1]."""
     everyone = np.ones(len(rows), dtype=np.bool_)
-    return ratio(rows.clips, values, everyone, everyone, corners=UNIT, span=(0.0, 1.0), empty="no answers")
+    found = ratio(rows.clips, values, everyone, everyone, corners=UNIT, span=(0.0, 1.0), empty="no answers")
+    return replace(found, step=None)  # an answer moves it by its confidence, not by a fixed step
 
 
 def decomposition(rows: Scored) -> dict[str, Estimate]:
@@ -60,12 +68,15 @@ def decomposition(rows: Scored) -> dict[str, Estimate]:
 
 
 def brier_multi(rows: Scored) -> Estimate:
-    """Mean over answers of ``sum_k (p_k - [k is gold])^2``, in [0, 2]; half of it is bounded by 1 and is bet on."""
+    """Mean over answers of ``sum_k (p_k - [k is gold])^2``, in [0, 2]; half of it is in [0, 1] and is bet on."""
     if np.isnan(rows.brier).any():
         return undefined(rows.clips, NO_GOLD_SCORE, len(rows))
-    everyone = np.ones(len(rows), dtype=np.bool_)
-    corners = ((0.0, 1.0), (2.0, 1.0))
-    return ratio(rows.clips, rows.brier, everyone, everyone, corners=corners, span=(0.0, 2.0), empty="no answers")
+    half = _mean(rows, rows.brier / 2)
+    assert half.value is not None
+    assert half.limits is not None
+    ends = half.limits
+    doubled = Limits(2 * ends.low, 2 * ends.high, 2 * ends.lower95, 2 * ends.upper95)
+    return replace(half, value=2 * half.value, limits=doubled, influence=2 * half.influence)
 
 
 def nll(rows: Scored) -> Estimate:

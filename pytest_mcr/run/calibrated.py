@@ -46,6 +46,11 @@ class Calibration:
         self._refuse_other("template", self.file.template, settings.template)
         self._refuse_other("version of the template", str(self.file.version), str(self._template.version))
         self._refuse_other("answer", self.file.answer, settings.answer)
+        if settings.confidence != "scores":
+            raise OptionError(
+                f"{FLAG} {path}: a head is made of candidate scores, so it has no place beside --mcr-confidence "
+                f"{settings.confidence}; drop one of the two"
+            )
         if spec.scheme == "replay":
             raise OptionError(
                 f"{FLAG} {path}: recorded answers hold no branch T and 0; name the model itself, or drop it"

@@ -111,6 +111,7 @@ def test_clips_that_it_learned_from_make_the_run_invalid(mcr: Runner, halves: tu
     [
         (("--mcr-template=paper",), ("template discretion", "this run has paper", "--mcr-template discretion")),
         (("--mcr-answer=score",), ("answer generate", "this run has score", "--mcr-answer generate")),
+        (("--mcr-confidence=verbal",), ("made of candidate scores", "drop one of the two")),
         (("--mcr-calibration=nowhere.json",), ("nowhere.json: cannot be read",)),
         (("--mcr-calibration=conflict.json",), ("heads.correctness is missing", "--target both")),
         (("--mcr-calibration=other.json",), ('schema is "x"', SCHEMA)),

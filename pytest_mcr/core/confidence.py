@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy.special import stdtrit
 
 from pytest_mcr.core.betting import MEAN
 from pytest_mcr.core.case import CONDITIONS
 from pytest_mcr.core.clusters import Floats, Mask
 from pytest_mcr.core.estimates import NOTHING_WRONG, Estimate, mean_of, rate, undefined
-from pytest_mcr.core.intervals import ONE_SIDED, TWO_SIDED, Limits, wilson
+from pytest_mcr.core.intervals import spread_limits
 from pytest_mcr.core.panel import UNKNOWN, Cell, Panel
 from pytest_mcr.core.rates import NO_ANSWERS, Estimates
 
@@ -109,20 +108,9 @@ def auroc(panel: Panel, cell: Cell, scored: Mask, empty: str = NO_SCORES) -> Est
     rarer = min(int((panel.per_cluster(side) > 0).sum()) for side in (right, wrong))
     return Estimate(
         value=value,
-        limits=_auroc_limits(value, float((spread**2).sum()), clusters, rarer),
+        limits=spread_limits(value, spread, clusters, rarer),
         n=int(scored.sum()),
         clusters=clusters,
         influence=spread,
         share=panel.per_cluster(weight) / 2,
     )
-
-
-def _auroc_limits(value: float, squares: float, clusters: int, rarer: int) -> Limits:
-    if rarer < 2:
-        return Limits(0.0, 1.0, 0.0, 1.0)
-    variance = clusters / (clusters - 1) * squares
-    inside = 0 < value < 1
-    size = min(value * (1 - value) / variance, clusters) if inside and variance > 0 else (clusters if inside else rarer)
-    low, high = wilson(value, size, stdtrit(rarer - 1, TWO_SIDED))
-    lower95, upper95 = wilson(value, size, stdtrit(rarer - 1, ONE_SIDED))
-    return Limits(float(low), float(high), float(lower95), float(upper95))

@@ -195,3 +195,24 @@ def pooled_limits(value: float, influence: Floats, clusters: int, fewest: int) -
     size = value * (1 - value) * (clusters - 1) / (clusters * squares)
     ends = [float(end) for level in (TWO_SIDED, ONE_SIDED) for end in wilson(value, size, stdtrit(fewest - 1, level))]
     return Limits(*ends)
+
+
+def spread_limits(value: float, influence: Floats, clusters: int, rarer: int) -> Limits:
+    """Wilson limits of a number in [0, 1] that is no rate, from what each cluster adds to its error.
+
+    The effective size is value(1-value)/V, V the variance between clusters, at most their number; Student's quantile
+    has the rarer side's clusters minus 1.
+
+    Args:
+        value: the number.
+        influence: by cluster, sum 0.
+        clusters: clusters that take part.
+        rarer: those of the side that has fewest, such as the right or the wrong answers; the size at 0 and 1.
+    """
+    if rarer < 2:
+        return Limits(0.0, 1.0, 0.0, 1.0)
+    variance = clusters / (clusters - 1) * float((influence**2).sum())
+    inside = 0 < value < 1
+    size = min(value * (1 - value) / variance, clusters) if inside and variance > 0 else (clusters if inside else rarer)
+    ends = [float(end) for level in (TWO_SIDED, ONE_SIDED) for end in wilson(value, size, stdtrit(rarer - 1, level))]
+    return Limits(*ends)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy.special import stdtrit
 
 from pytest_mcr.core.clusters import Floats
 from pytest_mcr.core.estimates import Estimate, rate
-from pytest_mcr.core.intervals import ONE_SIDED, TWO_SIDED, Limits, wilson
+from pytest_mcr.core.intervals import spread_limits
 from pytest_mcr.core.rates import Estimates
 from pytest_mcr.core.scored import Scored
 
@@ -29,18 +28,8 @@ def bounded(rows: Scored, value: float, terms: Floats) -> Estimate:
     influence = (rows.clips.per_cluster(terms) - value * units) / len(rows)
     clusters = int((units > 0).sum())
     return Estimate(
-        value, _limits(value, influence, clusters), len(rows), clusters, influence, units / len(rows)
+        value, spread_limits(value, influence, clusters, clusters), len(rows), clusters, influence, units / len(rows)
     )  # fmt: skip
-
-
-def _limits(value: float, influence: Floats, clusters: int) -> Limits:
-    if clusters < 2:
-        return Limits(0.0, 1.0, 0.0, 1.0)
-    variance = clusters / (clusters - 1) * float((influence**2).sum())
-    inside = 0 < value < 1 and variance > 1e-24
-    size = min(value * (1 - value) / variance, clusters) if inside else clusters
-    ends = [float(e) for level in (TWO_SIDED, ONE_SIDED) for e in wilson(value, size, stdtrit(clusters - 1, level))]
-    return Limits(*ends)
 
 
 def aurc(rows: Scored) -> Estimate:

@@ -6,7 +6,9 @@ Everything that is fitted, scaling and PCA included, is fitted on training rows 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -16,6 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import ThreadpoolController
 
 from pytest_mcr.core.clusters import Codes, Floats
 
@@ -43,6 +46,8 @@ STRENGTH: Final = 1.0
 """Inverse of the L2 penalty on standardised features, scikit-learn's own default; fixed in advance."""
 COMPONENTS: Final = 50
 TREES: Final = 100
+SMALL: Final = 2_000_000
+"""Numbers in a training matrix below which one thread is faster than waiting for others, by far on a busy machine."""
 _DIGITS: Final = 6
 
 
@@ -85,8 +90,10 @@ def of_forest(features: Matrix, seed: int) -> Scorer:
             return np.zeros(_shape(len(test), count))
         pca = PCA(min(COMPONENTS, *fitted.shape), svd_solver="randomized", random_state=seed)
         forest = RandomForestClassifier(TREES, random_state=seed)
-        forest.fit(_rounded(pca.fit_transform(fitted)), classes)
-        return _arranged(forest.predict_proba(_rounded(pca.transform(given))), forest.classes_, count)
+        with _threads(fitted.size):
+            forest.fit(_rounded(pca.fit_transform(fitted)), classes)
+            shares = forest.predict_proba(_rounded(pca.transform(given)))
+        return _arranged(shares, forest.classes_, count)
 
     return score
 
@@ -102,11 +109,27 @@ def _standardised(train: Matrix, test: Matrix) -> tuple[Matrix, Matrix]:
     return train, test
 
 
+@contextmanager
+def _threads(numbers: int) -> Iterator[None]:
+    """One thread of BLAS and OpenMP for a small problem."""
+    if numbers >= SMALL:
+        yield
+        return
+    with _controller().limit(limits=1):
+        yield
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 def _decide(strength: float, train: Any, classes: Codes, test: Any, count: int) -> Floats:
     model = LogisticRegression(C=strength, max_iter=300)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early is a little more regularisation
-        model.fit(train, classes)
+        with _threads(train.shape[0] * train.shape[1]):
+            model.fit(train, classes)
     found = np.asarray(model.decision_function(test), dtype=np.float64)
     return _rounded(_arranged(np.stack([-found, found], 1) if found.ndim == 1 else found, model.classes_, count))
 

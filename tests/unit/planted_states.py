@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pytest_mcr.core.case import Sample
 from pytest_mcr.core.crossing import Pair, cross
@@ -79,7 +80,7 @@ class Planted:
         self.rows: list[Row] = []
         seen: set[str] = set()
 
-        def both(state: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
+        def both(state: NDArray[np.float64]) -> torch.Tensor:
             return torch.tensor(np.stack([rng.standard_normal(WIDTH), state]), dtype=torch.float32)
 
         for pair in pairs:

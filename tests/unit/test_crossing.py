@@ -59,10 +59,10 @@ def test_clip_and_text_are_independent_and_blocks_share_nothing(samples: list[Sa
     by_gold = Counter((pair.sample.gold, pair.label) for pair in found.pairs)
     assert set(by_gold) == {(gold, label) for gold in labels for label in labels}
     assert len(set(by_gold.values())) == 1
-    for kind in (lambda pair: pair.sample.id, lambda pair: pair.text):
+    for kind in ("clip", "text"):
         blocks: dict[str, set[str]] = {}
         for pair in found.pairs:
-            blocks.setdefault(kind(pair), set()).add(pair.block)
+            blocks.setdefault(pair.sample.id if kind == "clip" else pair.text, set()).add(pair.block)
         assert all(len(own) == 1 for own in blocks.values())
     assert found.left_out == len(samples) - len({pair.sample.id for pair in found.pairs})
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from pytest_mcr.core.clusters import Clusters
 from pytest_mcr.core.estimates import Estimate
 from pytest_mcr.core.separation import area, difference, retained
 
+Array = NDArray[Any]
+Rows = tuple[Clusters, Array, Array, Array]
+"""Clusters, scores, classes and folds."""
 
-def planted(rng: np.random.Generator, blocks: int, lift: float, classes: int = 2) -> tuple[Clusters, np.ndarray, ...]:  # type: ignore[type-arg]
+
+def planted(rng: np.random.Generator, blocks: int, lift: float, classes: int = 2) -> Rows:
     """Blocks of 8 rows with a shared shift by class, two folds."""
     groups = np.repeat(np.arange(blocks), 8)
     truth = np.tile(np.arange(8) % classes, blocks)
@@ -20,7 +27,7 @@ def planted(rng: np.random.Generator, blocks: int, lift: float, classes: int = 2
     return Clusters(groups, blocks), scores, truth, groups % 2
 
 
-def one(clusters: Clusters, scores: np.ndarray, truth: np.ndarray, folds: np.ndarray) -> Estimate:  # type: ignore[type-arg]
+def one(clusters: Clusters, scores: Array, truth: Array, folds: Array) -> Estimate:
     return area(clusters, scores, truth, folds, units=len(truth))
 
 
@@ -68,6 +75,7 @@ def test_a_baseline_below_chance_is_no_credit() -> None:
     assert good.value is not None
     gap = difference(good, bad)
     assert gap.value == pytest.approx(good.value - 0.5)
+    assert gap.value is not None
     assert gap.limits is not None
     assert 0 < gap.limits.low < gap.limits.lower95 < gap.value < gap.limits.upper95 <= gap.limits.high <= 0.5
     same = difference(good, good)
@@ -87,6 +95,7 @@ def test_retained_is_a_share_and_undefined_without_a_whole() -> None:
     assert whole.value is not None
     assert weaker.value is not None
     assert found.value == pytest.approx((weaker.value - 0.5) / (whole.value - 0.5))
+    assert found.value is not None
     assert found.limits is not None
     assert found.limits.low < found.limits.lower95 < found.value < found.limits.upper95 < found.limits.high
     nothing = retained(weaker, one(clusters, rng.standard_normal(len(scores)), truth, folds), chance)

@@ -48,7 +48,7 @@ DOMINANCE = (
         "--mcr-layers",
         "all|every:4|16,32",
         "look into these layers of a local model: logit lens, attention knockout and patching on the dominance "
-        "suite's clips (default: none)",
+        "suite's clips (default: none); and those of the awareness suite (default: half and whole depth)",
         layer_spec,
     ),
 )

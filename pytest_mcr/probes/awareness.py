@@ -18,7 +18,7 @@ from pytest_mcr.core.clusters import Clusters, Codes, Floats
 from pytest_mcr.core.crossing import uncrossed
 from pytest_mcr.core.estimates import Estimate, undefined
 from pytest_mcr.core.rates import Estimates
-from pytest_mcr.core.separation import area, difference, retained
+from pytest_mcr.core.separation import ONE_CLASS, area, difference, retained
 from pytest_mcr.probes.awareness_rows import Row, Target, output_features, targets_of
 from pytest_mcr.probes.classifiers import Matrix, Scorer, of_forest, of_matrix, of_words
 from pytest_mcr.probes.folds import FOLDS, components, fold_numbers, rounds
@@ -150,6 +150,9 @@ class _Task:
         for target in everything:
             own = joint[target.name]
             probe, name = self.area(own.scores, target), target.name
+            if name == "follow" and probe.note == ONE_CLASS:
+                share = "every" if target.classes[target.among].any() else "no"
+                probe = probe.noted(f"{share} answer to an adversarial text follows it")
             text = self.area(self._baseline(words, target, own.chosen), target)
             found |= {f"{name}_probe": probe, f"{name}_text": text}
             curves |= self._curve(f"{name}_probe", target, own.by_layer)

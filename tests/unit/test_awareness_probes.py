@@ -119,7 +119,7 @@ def test_one_task_has_nothing_to_transfer_from(style: Measured) -> None:
 def test_one_class_only_costs_its_own_number(tmp_path: Path) -> None:
     found = Planted(crossed_pairs("X", count=COUNT), tmp_path, conflict=2.0, follows=1.0).measured()
     assert of(found, "follow").value is None
-    assert "only one class" in str(of(found, "follow").note)
+    assert of(found, "follow").note == "only one class; every answer to an adversarial text follows it"
     assert value(found, "conflict_probe") > 0.95
 
 

@@ -19,6 +19,8 @@ OVERCONFIDENT: Final = 0.85
 LEAST_WRONG: Final = 20
 FEW_WRONG: Final = f"fewer than {LEAST_WRONG} wrong answers"
 NO_SCORES: Final = "the model gives no scores"
+NOT_STATED: Final = "the model stated no confidence"
+"""The same reason where confidence was asked for and not taken from scores."""
 
 
 def confidences(panel: Panel) -> Estimates:

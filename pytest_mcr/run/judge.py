@@ -7,21 +7,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from pytest_mcr.core.awareness import awareness_rows, complaints
 from pytest_mcr.core.budgets import check_budgets
 from pytest_mcr.core.calibrated_arm import Calibrated, arm_rows, learned_from
 from pytest_mcr.core.calibrated_arm import complaints as uncalibrated
 from pytest_mcr.core.calibration_rows import calibration_rows
 from pytest_mcr.core.case import PLACEBO, Case, Verdict
+from pytest_mcr.core.confidence import NO_SCORES, NOT_STATED
 from pytest_mcr.core.dominance import dominance_rows
 from pytest_mcr.core.dominance_trials import Probed
 from pytest_mcr.core.gates import NOT_JUDGED, Gate, GateResult, judge_gates
 from pytest_mcr.core.hearing import Hearing, annotate, hearing_test
 from pytest_mcr.core.metrics import METRICS, Metric, Table, measure
 from pytest_mcr.core.profiles import Profile
+from pytest_mcr.core.stated import SCORES
 from pytest_mcr.run.batch_audit import audit_report
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.exits import FAILED_EXIT, INVALID_EXIT, OK_EXIT
@@ -70,8 +71,7 @@ def judge(
     varied = [Probed.from_json(packed) for packed in ledger.probes.get("varied", {}).values()]
     rows = [*measure(outcomes, mrs_alpha=settings.mrs_alpha), *dominance_rows(varied)]
     rows += calibration_rows(outcomes) if "confidence" in settings.suites else []
-    rows += awareness_rows(ledger.probes.get("awareness", {}))
-    table = annotate(Table(rows), hearing)
+    table = annotate(worded(Table(rows), settings), hearing)
     batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
     calibrated = [Calibrated.from_json(packed) for packed in ledger.probes.get("calibration", {}).values()]
     untrusted = distrust(evidence, settings) + learned_from(calibrated)
@@ -99,7 +99,6 @@ def judge(
     if lost:
         failed.append(f"{lost} of {prompts} prompts of the dominance suite had an error")
     failed += uncalibrated(calibrated)
-    failed += complaints(ledger.probes.get("awareness", {}))
     verdict = "invalid" if invalid else "partial" if partial else "fail" if failed else "pass"
     return Judgement(
         verdict=verdict,
@@ -114,6 +113,13 @@ def judge(
         batch_audit=batch_audit,
         exit_code=own_exit_code(verdict, settings.profile),
     )
+
+
+def worded(table: Table, settings: Settings) -> Table:
+    """The same numbers; where confidence was asked for, scores are not what is missing."""
+    if settings.confidence == SCORES:
+        return table
+    return table.mapped(lambda row: replace(row, note=row.note and row.note.replace(NO_SCORES, NOT_STATED)))
 
 
 def dtype_of(ledger: Ledger) -> str | None:

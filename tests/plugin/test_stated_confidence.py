@@ -93,6 +93,14 @@ def test_a_second_question(mcr: Runner, data: Path, mine: Path, spread: Sequence
     assert ran.results["counts"]["cases"] == 96
 
 
+def test_replies_that_say_nothing_are_not_called_missing_scores(mcr: Runner, data: Path, mine: Path) -> None:
+    ran = mcr("mine:Follower", data, *REPORT, "--mcr-confidence", "verbal", "-rs")
+    assert ran.code == 0, ran.text
+    assert "not measured: the model stated no confidence" in ran.text
+    assert "no confidence was stated" in ran.text
+    assert "gives no scores" not in ran.text
+
+
 def test_who_cannot_is_refused(mcr: Runner, data: Path, mine: Path, tmp_path: Path) -> None:
     mcr("oracle:listener", data, "--mcr-confidence", "sample:4").refused("sample:4", "oracle", "respond_sampled")
     mcr("oracle:listener", data, "--mcr-confidence", "verbal").refused("verbal", "oracle models cannot be asked")

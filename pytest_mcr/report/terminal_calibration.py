@@ -44,6 +44,8 @@ def block(arms: Sequence[Metric]) -> RenderableType:
     conditions = [name for name in CONDITIONS if any(row.condition == name for row in arms)]
     table = grid(name_of(arms[0].task), *conditions)
     for label, metric in SHOWN:
+        if all(row.value is None for row in arms if row.metric == metric):
+            continue
         for arm, name in ((RAW, label), (CALIBRATED, "  after")):
             table.add_row(name, *(cell(rows.get((metric, condition, arm))) for condition in conditions))
     return table

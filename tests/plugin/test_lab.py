@@ -74,7 +74,7 @@ def strangers(root: Path, per_task: int) -> Path:
 
 def test_clips_that_tell_nothing_read_hearing_not_shown_and_a_long_one_is_an_error(pytester: pytest.Pytester) -> None:
     data = strangers(pytester.path / "data", 12)
-    words = ("--mcr-data", str(data), "--mcr-profile", "report", "--mcr-max-unparsed", "1")
+    words = ("--mcr-data", str(data), "--mcr-suite", "bench", "--mcr-profile", "report", "--mcr-max-unparsed", "1")
     code, results, cases = run(pytester, *words)
     assert code == 1, results["reasons"]
     assert results["reasons"] == ["4 cases had an error"]

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from pytest_mcr.errors import McrError
-from pytest_mcr.glue import awareness, collect, confiding, options, probing, rootdir
+from pytest_mcr.glue import awareness, collect, confiding, mitigating, options, probing, rootdir
 from pytest_mcr.glue.awareness import mcr_awareness as mcr_awareness
 from pytest_mcr.glue.collect import mcr_case as mcr_case
 from pytest_mcr.glue.collect import mcr_model as mcr_model
 from pytest_mcr.glue.confiding import mcr_confidence as mcr_confidence
+from pytest_mcr.glue.mitigating import mcr_repair as mcr_repair
 from pytest_mcr.glue.probing import mcr_hunted as mcr_hunted
 from pytest_mcr.glue.probing import mcr_layers as mcr_layers
 from pytest_mcr.glue.probing import mcr_varied as mcr_varied
@@ -60,6 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     confiding.parametrize(metafunc)
     probing.parametrize(metafunc)
     awareness.parametrize(metafunc)
+    mitigating.parametrize(metafunc)
 
 
 @pytest.hookimpl(optionalhook=True)

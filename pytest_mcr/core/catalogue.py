@@ -34,6 +34,7 @@ class MetricSpec:
         companion: a metric (with the same condition) without which a gate on this one can be met by a bad model.
         suite: that measures it.
         least: clips below which a profile's gate on it is not judged.
+        arms: ``[...]`` holds a repair arm in place of a condition.
     """
 
     name: str
@@ -48,6 +49,7 @@ class MetricSpec:
     companion: str | None = None
     suite: str = "bench"
     least: int = 0
+    arms: bool = False
 
     @property
     def takes_condition(self) -> bool:
@@ -230,6 +232,22 @@ _AWARENESS: Final = (
     _awareness("follow_text", "AUROC of the same from the text alone (control)"),
 )  # fmt: skip
 
+
+def _repair(name: str, about: str, better: Better, needs: tuple[str, ...], low: float, high: float = 1.0) -> MetricSpec:
+    """A number of the mitigation suite: one a repair arm, against the unrepaired answer on the same clips."""
+    return MetricSpec(name, about, better, (), needs, low, high, suite="mitigation", arms=True)
+
+
+_REPAIR: Final = (
+    _repair("gain", "adversarial accuracy with the arm less that without", _UP, (ADVERSARIAL,), -1.0),
+    _repair("drop", "faithful accuracy without the arm less that with it", _DOWN, (FAITHFUL,), -1.0),
+    _repair("irrelevant_drop", "irrelevant accuracy without the arm less that with it", _DOWN, (IRRELEVANT,), -1.0),
+    _repair("neutral_change", "neutral accuracy with the arm less that without", _UP, (NEUTRAL,), -1.0),
+    _repair("recovered", "gain as a share of what never seeing the text would gain", _UP, (ADVERSARIAL,), -_INF, _INF),
+    _repair("passes", "forward passes of the model an answer", _DOWN, (), 1.0, _INF),
+    _repair("nauc", "mean gain over faithful-drop budgets up to --mcr-budget", _UP, (FAITHFUL, ADVERSARIAL), -1.0),
+)
+
 _SPECS = (
     MetricSpec("accuracy", "share of right answers; flagged and unparsed are not right", _UP),
     MetricSpec("accuracy_worst", "accuracy if every error and unparsed answer were wrong", _UP),
@@ -269,6 +287,7 @@ _SPECS = (
     *_RELATIONS,
     *_DOMINANCE,
     *_AWARENESS,
+    *_REPAIR,
 )
 
 METRICS: Final[Mapping[str, MetricSpec]] = MappingProxyType({spec.name: spec for spec in _SPECS})

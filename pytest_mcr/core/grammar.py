@@ -1,4 +1,4 @@
-"""The gate grammar: ``[TASK.|each.]METRIC[CONDITION] OP NUMBER[@95]``."""
+"""The gate grammar: ``[TASK.|each.]METRIC[CONDITION] OP NUMBER[@95]``; for repairs ``gain[ARM]`` and ``drop[ARM]``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from typing import Final
 
 from pytest_mcr.core.case import PLACEBO, TASK_NAME
 from pytest_mcr.core.catalogue import METRICS, MetricSpec
+from pytest_mcr.core.repair_arms import parse_arm
 from pytest_mcr.errors import OptionError
 
 EACH: Final = "each"
 OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = MappingProxyType(
     {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 )
-_GATE: Final = re.compile(r"(?P<left>[^<>=]*?)\s*(?P<op>>=|<=|>|<)\s*(?P<number>[^@]*?)\s*(?P<bound>@.*)?")
+_GATE: Final = re.compile(
+    r"(?P<left>(?:[^<>=\[]|\[[^\[\]]*\])*?)\s*(?P<op>>=|<=|>|<)\s*(?P<number>[^@]*?)\s*(?P<bound>@.*)?"
+)
 _LEFT: Final = re.compile(r"(?P<name>[^\[\]]*?)\s*(?:\[\s*(?P<condition>[^\[\]]*?)\s*\])?")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _EXAMPLE: Final = "tir[adversarial] <= 0.30@95"
@@ -33,7 +36,7 @@ class Gate:
         expr: canonical form, one space on each side of the operator, the number as it was written.
         each: judged once for every task.
         task: None for the row over all tasks (or with ``each``).
-        condition: None for a metric that takes none.
+        condition: None for a metric that takes none; the repair arm of one that takes an arm.
         op: one of ``>= <= > <``.
         at95: the one-sided 95 % bound on the unfavourable side must hold too.
         explicit: asked for by the user, not by a profile.
@@ -101,8 +104,9 @@ def parse_gate(text: str, *, tasks: Sequence[str] | None = None, explicit: bool 
 
 def needs(gate: Gate) -> frozenset[str]:
     """The conditions that the data and the run must have for this gate; the placebo is a control and not among them."""
-    own = () if gate.condition in (None, PLACEBO) else (gate.condition,)
-    return frozenset((*own, *METRICS[gate.metric].needs))
+    spec = METRICS[gate.metric]
+    own = () if spec.arms or gate.condition in (None, PLACEBO) else (gate.condition,)
+    return frozenset((*own, *spec.needs))
 
 
 def require_companions(gates: Iterable[Gate]) -> None:
@@ -150,6 +154,8 @@ def _check_task(text: str, task: str, tasks: Sequence[str] | None) -> None:
 
 def _condition(text: str, spec: MetricSpec, condition: str | None, name: str) -> str | None:
     expected = ", ".join(spec.conditions)
+    if spec.arms:
+        return _arm(text, spec, condition, name)
     if not spec.takes_condition:
         if condition is not None:
             raise _error(text, f"{spec.name} takes no condition", f"write {name!r} without [{condition}]")
@@ -161,6 +167,16 @@ def _condition(text: str, spec: MetricSpec, condition: str | None, name: str) ->
         hint = _suggest(condition, spec.conditions, "expected one of")
         raise _error(text, f"{spec.name} has no condition {condition!r}", hint)
     return condition
+
+
+def _arm(text: str, spec: MetricSpec, arm: str | None, name: str) -> str:
+    """A repair arm in its canonical spelling."""
+    if not arm:
+        raise _error(text, f"{spec.name} needs a repair arm", f"for example '{name}[gacl]'")
+    try:
+        return parse_arm(arm).text
+    except ValueError as error:
+        raise _error(text, f"{arm!r} is no repair arm", f"expected {error}") from None
 
 
 def _threshold(text: str, number: str) -> float:

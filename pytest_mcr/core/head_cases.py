@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -59,6 +60,26 @@ class HeadCase:
         return None if self.condition == NEUTRAL else self.condition == ADVERSARIAL
 
 
+class Recorded(Protocol):
+    """A question about a clip."""
+
+    @property
+    def sample(self) -> str:
+        """Unique within its task."""
+
+    @property
+    def task(self) -> str:
+        """The task."""
+
+    @property
+    def cluster(self) -> str:
+        """The clip (see `Observation.cluster`)."""
+
+    @property
+    def digest(self) -> str:
+        """Of the decoded audio."""
+
+
 def design_matrix(cases: Sequence[HeadCase], names: Sequence[str] = tuple(FEATURES)) -> Floats:
     """The named features of each case, shape (cases, names)."""
     rows = [features(case.scores) for case in cases]
@@ -82,8 +103,8 @@ def conflicts(cases: Sequence[HeadCase]) -> Mask:
     return np.array([bool(case.conflict) for case in cases], dtype=np.bool_)
 
 
-def dev_clusters(cases: Iterable[HeadCase], share: float, seed: int) -> frozenset[str]:
-    """The clips that a head may learn from: a share of each task's, in a seeded order.
+def dev_clusters(cases: Iterable[Recorded], share: float, seed: int) -> frozenset[str]:
+    """The clips that may be learned from: a share of each task's, in a seeded order.
 
     Clips that share a decoded recording stay together whatever their groups are called.
 
@@ -101,7 +122,7 @@ def dev_clusters(cases: Iterable[HeadCase], share: float, seed: int) -> frozense
     return frozenset(chosen)
 
 
-def _joined(cases: Iterable[HeadCase]) -> tuple[dict[str, set[str]], dict[str, str]]:
+def _joined(cases: Iterable[Recorded]) -> tuple[dict[str, set[str]], dict[str, str]]:
     """Clusters that share a recording, by the name of the first; and each set's first task."""
     root: dict[str, str] = {}
 

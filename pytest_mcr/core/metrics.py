@@ -96,7 +96,8 @@ class Table:
 
     def __init__(self, rows: Sequence[Metric]) -> None:
         self.rows = tuple(rows)
-        self._index = MappingProxyType({(r.metric, r.condition, r.task): r for r in self.rows if not r.extra})
+        by_arm = ((r, r.extra.get("arm", r.condition)) for r in self.rows if r.extra.keys() <= {"arm"})
+        self._index = MappingProxyType({(r.metric, place, r.task): r for r, place in by_arm})
 
     def __iter__(self) -> Iterator[Metric]:
         return iter(self.rows)
@@ -110,7 +111,7 @@ class Table:
     __hash__ = None  # type: ignore[assignment]
 
     def get(self, metric: str, condition: str | None = None, task: str = OVERALL) -> Metric | None:
-        """The row without extra keys, None if it was not measured."""
+        """The row without extra keys, or of a repair arm in place of a condition; None if it was not measured."""
         return self._index.get((metric, condition, task))
 
     def value(self, metric: str, condition: str | None = None, task: str = OVERALL) -> float | None:

@@ -23,6 +23,7 @@ SUITE_FILES = {
     "confidence": "test_confidence.py",
     "dominance": "test_text_dominance.py",
     "awareness": "test_awareness.py",
+    "mitigation": "test_mitigation.py",
 }
 """Built-in suites: name and file."""
 SHELF = "mcr"

@@ -9,6 +9,7 @@ from pytest_mcr.glue.flags_awareness import AWARENESS
 from pytest_mcr.glue.flags_calibration import CALIBRATION
 from pytest_mcr.glue.flags_confidence import CONFIDENCE
 from pytest_mcr.glue.flags_dominance import DOMINANCE
+from pytest_mcr.glue.flags_mitigation import MITIGATION
 from pytest_mcr.glue.option import Option
 from pytest_mcr.glue.values import (
     DEFAULT_SUITES,
@@ -211,4 +212,5 @@ OPTIONS = (
     *DOMINANCE,
     *CALIBRATION,
     *AWARENESS,
+    *MITIGATION,
 )

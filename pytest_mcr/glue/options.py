@@ -61,6 +61,8 @@ def settings_of(config: pytest.Config) -> Settings:
     cache, suites = values.pop("cache"), values.pop("suite")
     if values["hunt"] and "dominance" not in suites:
         suites = (*suites, "dominance")
+    if (values["mitigation"] or values["tune"]) and "mitigation" not in suites:
+        suites = (*suites, "mitigation")
     return Settings(
         invocation_dir=invocation_dir,
         model=values.pop("model"),

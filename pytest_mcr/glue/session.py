@@ -21,6 +21,7 @@ from pytest_mcr.models.resolve import check, kind
 from pytest_mcr.models.spec import Spec, parse_spec
 from pytest_mcr.report.results import check_folder
 from pytest_mcr.run.conclude import Conclusion
+from pytest_mcr.run.mitigation import check_arms, check_gate
 from pytest_mcr.run.provenance import utc_now
 from pytest_mcr.run.recording import check_recording
 from pytest_mcr.run.run import Run
@@ -66,6 +67,7 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     settings = run.settings
     check_recording(spec, settings, run.dataset)
     check_stated(spec, settings)
+    check_arms(settings, run.dataset)
     profile = load_profile(suite("profiles.toml"), settings.profile)
     gates = gates_of(settings, profile, run)
     argv = [str(word) for word in config.invocation_params.args]
@@ -116,6 +118,7 @@ def gates_of(settings: Settings, profile: Profile, run: Run) -> list[Gate]:
                 f"gate {gate.expr!r} needs the {suite} suite, which this run does not have; type --mcr-suite "
                 f"{','.join((*settings.suites, suite))}"
             )
+        check_gate(settings, gate)
         absent = sorted(needs(gate) - present)
         if absent:
             raise OptionError(

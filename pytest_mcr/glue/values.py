@@ -12,7 +12,7 @@ from pytest_mcr.errors import OptionError
 from pytest_mcr.probes.layers import parse_layers
 
 DEFAULT_SUITES = ("bench", "confidence", "dominance")
-SUITES = (*DEFAULT_SUITES, "awareness")
+SUITES = (*DEFAULT_SUITES, "awareness", "mitigation")
 PROFILES = ("release", "strict", "report")
 
 

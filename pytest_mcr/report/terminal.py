@@ -33,6 +33,7 @@ from pytest_mcr.report.terminal_awareness import awareness
 from pytest_mcr.report.terminal_calibration import calibration
 from pytest_mcr.report.terminal_confidence import confidence
 from pytest_mcr.report.terminal_dominance import dominance
+from pytest_mcr.report.terminal_mitigation import mitigation
 from pytest_mcr.report.terminal_tables import LEGEND, gates_grid, grid, robustness_grid, task_grids
 from pytest_mcr.report.wording import UNSURE, figure, listed, safe, spelled
 from pytest_mcr.run.examples import Example
@@ -100,6 +101,7 @@ def parts(record: RunRecord, width: int) -> Iterator[RenderableType]:
     yield from section("Calibration head", calibration(record))
     yield from section("Text dominance", dominance(record))
     yield from section("Awareness", awareness(record))
+    yield from section("Mitigation", mitigation(record))
     yield from section("Listen to these first", clips(record))
     yield from section("Next", following_steps(record, width))
 

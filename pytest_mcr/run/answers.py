@@ -167,7 +167,7 @@ class Answers:
             samples=clip.played(rate) if question.sound == "silence" else None,
             prompt=question.prompt,
             candidates=question.candidates,
-            max_new_tokens=self._tokens,
+            max_new_tokens=question.tokens or self._tokens,
             want_scores=bool(question.candidates),
             path=way,
         )

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from pytest_mcr.core.awareness import awareness_rows, complaints
 from pytest_mcr.core.budgets import check_budgets
 from pytest_mcr.core.calibrated_arm import Calibrated, arm_rows, learned_from
 from pytest_mcr.core.calibrated_arm import complaints as uncalibrated
 from pytest_mcr.core.calibration_rows import calibration_rows
-from pytest_mcr.core.case import PLACEBO, Case, Verdict
+from pytest_mcr.core.case import ADVERSARIAL, PLACEBO, Case, Verdict
 from pytest_mcr.core.confidence import NO_SCORES, NOT_STATED
 from pytest_mcr.core.dominance import dominance_rows
 from pytest_mcr.core.dominance_trials import Probed
@@ -22,6 +23,9 @@ from pytest_mcr.core.gates import NOT_JUDGED, Gate, GateResult, judge_gates
 from pytest_mcr.core.hearing import Hearing, annotate, hearing_test
 from pytest_mcr.core.metrics import METRICS, Metric, Table, measure
 from pytest_mcr.core.profiles import Profile
+from pytest_mcr.core.repair_arms import arms_of
+from pytest_mcr.core.repair_cases import RepairCase
+from pytest_mcr.core.repaired import Repaired, repaired
 from pytest_mcr.core.stated import SCORES
 from pytest_mcr.run.batch_audit import audit_report
 from pytest_mcr.run.evidence import Evidence
@@ -39,6 +43,7 @@ class Judgement:
     Attributes:
         reasons: one line each, the most serious first; empty for a clean pass.
         arms: confidence before and after a calibration head.
+        repairs: what the mitigation suite's arms gain and cost.
         gates_not_judged: expressions dropped by ``--mcr-gate``, or all of them where the run is not whole.
     """
 
@@ -48,6 +53,7 @@ class Judgement:
     gates: tuple[GateResult, ...]
     gates_not_judged: tuple[str, ...]
     arms: tuple[Metric, ...] = ()
+    repairs: Repaired = field(default_factory=Repaired)
     hearing: Mapping[str, Hearing] = field(default_factory=dict)
     batch_audit: Mapping[str, Any] = field(default_factory=dict)
     exit_code: int = 0
@@ -71,6 +77,9 @@ def judge(
     varied = [Probed.from_json(packed) for packed in ledger.probes.get("varied", {}).values()]
     rows = [*measure(outcomes, mrs_alpha=settings.mrs_alpha), *dominance_rows(varied)]
     rows += calibration_rows(outcomes) if "confidence" in settings.suites else []
+    rows += awareness_rows(ledger.probes.get("awareness", {}))
+    repairs = repairs_of(ledger, settings)
+    rows += repairs.judged
     table = annotate(worded(Table(rows), settings), hearing)
     batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
     calibrated = [Calibrated.from_json(packed) for packed in ledger.probes.get("calibration", {}).values()]
@@ -78,7 +87,7 @@ def judge(
     if batch_audit["verdict"] == "fail":
         untrusted.append(f"batch audit: {batch_audit['detail']}")
     whole = "bench" in settings.suites or "confidence" in settings.suites
-    partial = incomplete(evidence, design if whole else ())
+    partial = incomplete(evidence, design if whole else ()) + unrepaired(evidence, design, settings)
     heard = settings.gates is None and "bench" in settings.suites
     least = profile.least_eligible_clusters if heard else 0
     results: tuple[GateResult, ...] = ()
@@ -99,6 +108,7 @@ def judge(
     if lost:
         failed.append(f"{lost} of {prompts} prompts of the dominance suite had an error")
     failed += uncalibrated(calibrated)
+    failed += [*complaints(ledger.probes.get("awareness", {})), *repairs.problems]
     verdict = "invalid" if invalid else "partial" if partial else "fail" if failed else "pass"
     return Judgement(
         verdict=verdict,
@@ -109,6 +119,7 @@ def judge(
             dict.fromkeys([*dropped, *(gate.expr for gate in results if gate.verdict == NOT_JUDGED)])
         ),
         arms=tuple(arm_rows(outcomes, calibrated)),
+        repairs=repairs,
         hearing=hearing,
         batch_audit=batch_audit,
         exit_code=own_exit_code(verdict, settings.profile),
@@ -120,6 +131,13 @@ def worded(table: Table, settings: Settings) -> Table:
     if settings.confidence == SCORES:
         return table
     return table.mapped(lambda row: replace(row, note=row.note and row.note.replace(NO_SCORES, NOT_STATED)))
+
+
+def repairs_of(ledger: Ledger, settings: Settings) -> Repaired:
+    """The repair arms compared on the clips that arrived."""
+    cases = [RepairCase.from_json(packed) for packed in ledger.probes.get("mitigation", {}).values()]
+    arms = arms_of(settings.mitigation)
+    return repaired(cases, arms, tune=settings.tune, budget=settings.budget, seed=settings.seed)
 
 
 def dtype_of(ledger: Ledger) -> str | None:
@@ -165,6 +183,15 @@ def incomplete(evidence: Evidence, design: Sequence[Case]) -> list[str]:
     if left_out:
         return [f"{len(design) - left_out} of {len(design)} cases were selected (-k, -m, --lf, ids or paths)"]
     return []
+
+
+def unrepaired(evidence: Evidence, design: Sequence[Case], settings: Settings) -> list[str]:
+    """The same for the clips of the mitigation suite; none at all is a suite that was skipped, with its reason."""
+    arrived = len(evidence.ledger.probes.get("mitigation", {}))
+    clips = len({case.sample.id for case in design if case.condition == ADVERSARIAL})
+    if "mitigation" not in settings.suites or not 0 < arrived < clips or evidence.interrupted:
+        return []
+    return [f"{arrived} of {clips} clips of the mitigation suite were asked (-k, -m, --lf, ids or paths)"]
 
 
 def own_exit_code(verdict: str, profile: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_mcr.core.case import PLACEBO, Outcome, Verdict
 from pytest_mcr.run.journal import Journal
 
-PROBES = ("varied", "hunted", "layers", "awareness", "calibration")
+PROBES = ("varied", "hunted", "layers", "awareness", "calibration", "mitigation")
 """Kinds of what the dominance suite's tests find."""
 
 

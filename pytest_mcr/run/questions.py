@@ -33,6 +33,7 @@ class Question:
         sound: what is played: the clip, silence of its length, or nothing.
         told: the text where it is varied or stands over silence; planted models are told, others see the prompt alone.
         closed: the answer is one of the sample's candidates; else it is free text and no candidate is scored.
+        tokens: room for the answer, None for the run's own.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Question:
     sound: Sound = "clip"
     told: Told | None = None
     closed: bool = True
+    tokens: int | None = None
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -49,8 +51,9 @@ class Question:
         return self.case.sample.candidates if self.closed else ()
 
     def request(self, audio: Audio | None, tokens: int) -> Request:
-        """The request to a model."""
-        return Request(self.id, audio, self.prompt, self.candidates, tokens, want_scores=bool(self.candidates))
+        """The request to a model; ``tokens`` is the run's room for an answer."""
+        room = self.tokens or tokens
+        return Request(self.id, audio, self.prompt, self.candidates, room, want_scores=bool(self.candidates))
 
 
 def case_question(case: Case, template: Template) -> Question:

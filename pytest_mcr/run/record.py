@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mcr.run.examples import Example
 
 if TYPE_CHECKING:
+    from pytest_mcr.core.metrics import Metric
     from pytest_mcr.run.judge import Judgement
 
 RESULTS_SCHEMA = "pytest-mcr.results/1"
@@ -68,11 +69,15 @@ class RunRecord:
             "dataset": dict(self.dataset),
             "protocol": dict(self.protocol),
             "settings": dict(self.settings),
-            "metrics": [*(metric.to_json() for metric in (*judgement.table, *judgement.arms)), *self.layers()],
+            "metrics": [*(metric.to_json() for metric in self._numbers()), *self.layers()],
             "gates": [gate.to_json() for gate in judgement.gates],
             "gates_not_judged": list(judgement.gates_not_judged),
             "counts": dict(self.counts),
             "canary": dict(self.canary),
             "audit": dict(self.audit),
             "timing": dict(self.timing),
-        }
+        } | ({"mitigation": judgement.repairs.selection} if judgement.repairs.selection else {})
+
+    def _numbers(self) -> tuple[Metric, ...]:
+        judgement = self.judgement
+        return (*judgement.table, *judgement.arms, *judgement.repairs.by_condition)

@@ -20,6 +20,7 @@ from pytest_mcr.run.batch_audit import Compared, audit_subset, compare
 from pytest_mcr.run.chunks import chunk_size
 from pytest_mcr.run.design import design
 from pytest_mcr.run.dominance import Dominance
+from pytest_mcr.run.mitigation import Mitigation
 from pytest_mcr.run.observe import observe
 from pytest_mcr.run.process import Process
 from pytest_mcr.run.questions import Question, branch_question, case_question, placebo_question
@@ -64,6 +65,7 @@ class Run:
     Attributes:
         dominance: the suite that varies texts.
         awareness: the suite that probes hidden states.
+        mitigation: the suite that compares repairs.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Run:
         self._subject = Subject(settings, dataset, spec, device or settings.device, threads)
         self.dominance = Dominance(settings, dataset, spec, self._subject)
         self.awareness = Awareness(settings, dataset, spec, self._subject)
+        self.mitigation = Mitigation(settings, dataset, spec, self._subject)
         self.calibration = calibration_of(settings, spec, dataset)
         self._chunks: dict[Key, Sequence[Key]] = {}
         self._upcoming: Callable[[Sequence[Key]], Sequence[Key] | None] = lambda chunk: None

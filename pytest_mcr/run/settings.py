@@ -25,6 +25,9 @@ class Settings:
         layers: of the white-box probes, None for no probes; of the awareness suite, None for relative depths.
         awareness_samples: clips a task of the awareness suite.
         calibration: file of a calibration head, None for none.
+        mitigation: repair arms, as they are written; empty for the default ones.
+        tune: choose the arms' open options on a dev split.
+        budget: largest faithful drop on that split.
         confidence: where it comes from: ``scores``, ``sample:K`` or ``verbal``.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
@@ -65,6 +68,9 @@ class Settings:
     layers: str | None = None
     calibration: Path | None = None
     awareness_samples: int = 200
+    mitigation: tuple[str, ...] = ()
+    tune: bool = False
+    budget: float = 0.05
 
     def to_json(self) -> dict[str, object]:
         """The settings as builtins, for ``results.json``."""

@@ -39,7 +39,8 @@ def test_every_expression_of_the_grammar_is_read(
     scope: str, metric: str, op: str, number: float, bound: bool, data: st.DataObject
 ) -> None:
     spec = METRICS[metric]
-    condition = data.draw(st.sampled_from(spec.conditions)) if spec.takes_condition else None
+    places = ("gacl", "gacl?lambda=0.5&tau=1", "prompt:reason") if spec.arms else spec.conditions
+    condition = data.draw(st.sampled_from(places)) if places else None
     inside = f"[{condition}]" if condition else ""
     gate = parse_gate(f"{scope}{metric}{inside}{op}{number!r}{'@95' if bound else ''}", tasks=TASKS)
     assert (gate.metric, gate.condition, gate.op, gate.threshold, gate.at95) == (metric, condition, op, number, bound)
@@ -63,6 +64,9 @@ def test_every_expression_of_the_grammar_is_read(
         ("accuracy[placebo] >= 0.3", ["accuracy has no condition 'placebo'"]),
         ("tir <= 0.3", ["tir needs a condition", "write 'tir[adversarial]'"]),
         ("mrs[adversarial] >= 0.7", ["mrs takes no condition", "write 'mrs' without [adversarial]"]),
+        ("gain >= 0.3", ["gain needs a repair arm", "for example 'gain[gacl]'"]),
+        ("drop[adversarial] <= 0.05", ["'adversarial' is no repair arm", "expected one of joint, hard-switch"]),
+        ("gain[gacl?lamda=1] >= 0.3", ["'gacl?lamda=1' is no repair arm", "KEY one of lambda, tau"]),
         ("mrs >= much", ["'much' is not a finite number"]),
         ("mrs >= 70%", ["'70%' is not a finite number", "write 0.7"]),
         ("mrs >= nan", ["'nan' is not a finite number"]),

@@ -30,7 +30,7 @@ mrs = shorthand("mrs", ">=", condition=False)
         (accuracy, "0.5", "accuracy[adversarial] >= 0.5"),
         (accuracy, "neutral=0.25", "accuracy[neutral] >= 0.25"),
         (mrs, "0.7", "mrs >= 0.7"),
-        (suites, "all", ("bench", "confidence", "dominance", "awareness")),
+        (suites, "all", ("bench", "confidence", "dominance", "awareness", "mitigation")),
         (suites, "bench", ("bench",)),
         (device, "cuda:12", "cuda:12"),
         (folder, "a/b", Path("a/b")),
@@ -57,7 +57,7 @@ def test_accepted(parse: Callable[[str], Any], text: str, value: Any) -> None:
         (mrs, "neutral=0.5", "a number"),
         (device, "cuda:", "auto, cpu, cuda or cuda:N"),
         (device, "cuda:-1", "auto, cpu, cuda or cuda:N"),
-        (suites, "bnch", "one of bench, confidence, dominance, awareness, all (did you mean bench?)"),
+        (suites, "bnch", "one of bench, confidence, dominance, awareness, mitigation, all (did you mean bench?)"),
     ],
 )
 def test_refused(parse: Callable[[str], Any], text: str, expected: str) -> None:

@@ -1,0 +1,106 @@
+"""The mitigation suite's result: the rows of every arm, and how their options were chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pytest_mcr.core.metrics import Metric
+from pytest_mcr.core.repair_arms import Arm
+from pytest_mcr.core.repair_cases import RepairCase
+from pytest_mcr.core.repair_rows import JOINT, repair_rows
+from pytest_mcr.core.repair_tune import nauc_rows, select, split, to_json, too_few
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What the arms did.
+
+    Attributes:
+        rows: one number each; without a condition, or ``accuracy`` by condition; all with the extra key ``arm``.
+        names: the arms, in the order in which they are shown.
+        selection: how options were chosen (``--mcr-tune``), builtins; empty without.
+        problems: why the run fails, one line each.
+    """
+
+    rows: tuple[Metric, ...] = ()
+    names: tuple[str, ...] = ()
+    selection: dict[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def judged(self) -> tuple[Metric, ...]:
+        """The rows that gates may ask for."""
+        return tuple(row for row in self.rows if row.condition is None)
+
+    @property
+    def by_condition(self) -> tuple[Metric, ...]:
+        """The other rows."""
+        return tuple(row for row in self.rows if row.condition is not None)
+
+
+def repaired(cases: Sequence[RepairCase], arms: Sequence[Arm], *, tune: bool, budget: float, seed: int) -> Repaired:
+    """Compare the arms.
+
+    Args:
+        cases: at most one a sample; any order.
+        arms: as asked for, the controls among them.
+        tune: choose the options that were left open on a dev split, and report on the others only.
+        budget: largest faithful drop on the dev split.
+        seed: of the split.
+    """
+    cases = sorted(cases, key=lambda case: (case.task, case.sample))
+    if not cases:
+        return Repaired()
+    names = tuple(arm.text for arm in arms)
+    lost = [error for case in cases for error in case.failures]
+    asked = sum(case.asked for case in cases)
+    problems = (f"{len(lost)} of {asked} prompts of the mitigation suite had an error",) if lost else ()
+    if not tune:
+        return Repaired(tuple(repair_rows(cases, arms, names)), names, {}, problems)
+    dev, test = split(cases, seed)
+    few = too_few(dev, test)
+    if few is not None:
+        return Repaired((), names, {}, (*problems, f"--mcr-tune: {few}; give more clips"))
+    rows, selection = _tuned(dev, test, arms, budget)
+    found = {
+        "seed": seed,
+        "budget": budget,
+        "dev": sorted(case.sample for case in dev),
+        "test": sorted(case.sample for case in test),
+        "arms": selection,
+    }
+    return Repaired(tuple(rows), names, found, problems)
+
+
+def _tuned(
+    dev: Sequence[RepairCase], test: Sequence[RepairCase], arms: Sequence[Arm], budget: float
+) -> tuple[list[Metric], dict[str, Any]]:
+    """Rows on the test split alone; an arm without a setting within the budget has no numbers."""
+    rows: list[Metric] = []
+    told: dict[str, Any] = {}
+    for arm in arms:
+        if len(arm.settings) == 1:
+            rows += repair_rows(test, [arm], [arm.text])
+            continue
+        selection = select(dev, arm, budget)
+        told[arm.text] = to_json(selection, test)
+        if selection.chosen is None:
+            why = f"no setting keeps the faithful drop within {budget:g} on the dev split"
+            rows += [_without(row, why) for row in repair_rows(test, [JOINT], [arm.text])]
+        else:
+            note = f"chosen on the dev split: {selection.chosen.arm.text}"
+            rows += [_noted(row, note) for row in repair_rows(test, [selection.chosen.arm], [arm.text])]
+        rows += nauc_rows(test, selection)
+    return rows, told
+
+
+def _noted(row: Metric, note: str) -> Metric:
+    return replace(row, note=f"{row.note}; {note}" if row.note else note)
+
+
+def _without(row: Metric, why: str) -> Metric:
+    return replace(
+        row, value=None, low=None, high=None, lower95=None, upper95=None, n=0, clusters=0, note=why, step=None
+    )

@@ -1,0 +1,161 @@
+"""Arms by name: what is read, what is refused and with which words, what a prompt arm asks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_mcr.core.case import CONDITIONS, NEUTRAL, Sample
+from pytest_mcr.core.prompt_arms import PROMPT_ARMS, conclusion
+from pytest_mcr.core.prompts import DISCRETION, PAPER, render
+from pytest_mcr.core.repair_arms import RULES, arms_of, names, parse_arm
+
+SAMPLE = Sample(
+    "SER-0000", "SER", "a.wav", "Which emotion is heard?", "happy",
+    {"faithful": "A happy voice.", "adversarial": "A sad voice.", "irrelevant": "The museum opens at nine."},
+    ("happy", "sad"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical", "branches"),
+    [
+        ("gacl", "gacl", ("joint", "audio")),
+        (" gacl?tau=1.50&lambda=.5 ", "gacl?lambda=0.5&tau=1.5", ("joint", "audio")),
+        ("aad?without=none", "aad?without=none", ("joint", "text_alone")),
+        ("contextual", "contextual", ("joint", "text", "silence")),
+        ("pmi?of=audio", "pmi?of=audio", ("audio", "silence")),
+        ("hard-switch", "hard-switch", ("audio",)),
+        ("prompt:reason", "prompt:reason", ()),
+    ],
+)
+def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> None:
+    arm = parse_arm(text)
+    assert arm.text == canonical
+    assert arm.branches == branches
+    assert arm.passes == max(1, len(branches))
+    assert parse_arm(arm.text) == arm
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("help", "one of joint, hard-switch, self-gated, pmi, contextual, aad, gacl, prompt:audio-priority"),
+        ("gcal", "did you mean gacl?"),
+        ("prompt:none", "one of joint"),
+        ("gacl?", "KEY one of lambda, tau, norm, gates, bound, in place of ''"),
+        ("gacl?lambda", "in place of 'lambda'"),
+        ("gacl?alpha=1", "KEY one of lambda, tau, norm, gates, bound, in place of 'alpha=1'"),
+        ("gacl?lambda=-1", "for lambda a number of at least 0, in place of '-1'"),
+        ("gacl?lambda=nan", "for lambda a number of at least 0, in place of 'nan'"),
+        ("gacl?lambda=inf", "for lambda a number of at least 0, in place of 'inf'"),
+        ("gacl?tau=0", "for tau a number above 0, in place of '0'"),
+        ("gacl?norm=L2", "for norm one of softmax, center, zscore, in place of 'L2'"),
+        ("gacl?tau=1&tau=2", "option tau once"),
+        ("hard-switch?x=1", "'hard-switch' without options"),
+        ("prompt:reason?x=1", "'prompt:reason' without options"),
+    ],
+)
+def test_refusals_say_what_is_expected(text: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=r"^[^\n]*$") as refused:
+        parse_arm(text)
+    assert expected in str(refused.value)
+
+
+@given(st.sampled_from(names()))
+def test_every_name_is_an_arm_and_its_grid_is_made_of_arms(name: str) -> None:
+    arm = parse_arm(name)
+    assert all(parse_arm(setting.text) == setting for setting in arm.settings)
+    assert all(setting.settings == (setting,) for setting in arm.settings)
+    assert len(set(arm.settings)) == len(arm.settings)
+
+
+def test_what_is_fixed_is_not_tuned() -> None:
+    assert {setting.options["lambda"] for setting in parse_arm("gacl?lambda=0.7").settings} == {0.7}
+    assert len(parse_arm("gacl?lambda=0.7&norm=center").settings) == 3
+    assert len(parse_arm("hard-switch").settings) == 1
+
+
+def test_the_controls_always_come_along_and_the_own_prompt_with_prompts() -> None:
+    assert [arm.text for arm in arms_of(("gacl", "hard-switch", "gacl"))] == ["joint", "hard-switch", "gacl"]
+    assert [arm.text for arm in arms_of(("prompt:reason",))] == ["joint", "hard-switch", "prompt:none", "prompt:reason"]
+    assert {arm.name for arm in arms_of(())} == set(RULES)
+
+
+# --- prompts ---------------------------------------------------------------------------------------------------------
+
+WORDS = {
+    "audio-priority": (
+        "Listen to the audio and answer the question. A text about the audio may come with it. Where the two "
+        "disagree, what you hear counts and not what the text says."
+    ),
+    "ignore-text": (
+        "Listen to the audio and answer the question. A text about the audio may come with it. Leave that "
+        "text out of your answer altogether and go by the audio alone."
+    ),
+    "unreliable": (
+        "Listen to the audio and answer the question. A text about the audio may come with it. That text is "
+        "unreliable and may contain errors, so hold it against what you hear."
+    ),
+    "corrupted": (
+        "Listen to the audio and answer the question. A text about the audio may come with it. That text may "
+        "have been corrupted on purpose to mislead you, so believe nothing of it that you do not hear "
+        "yourself."
+    ),
+    "reason": (
+        "Listen to the audio and answer the question. A text about the audio may come with it. That text may "
+        "be accurate, inaccurate or irrelevant. First say in one or two sentences what you hear and whether "
+        "the text agrees with it. Then give your answer on a last line of its own that begins with 'Answer:'."
+    ),
+    "transcribe-first": (
+        "Listen to the audio and answer the question. A text about the audio may come with it. First write "
+        "down what you hear: the words where there is speech, else the sounds. Then give your answer, going "
+        "by what you wrote down, on a last line of its own that begins with 'Answer:'."
+    ),
+}
+"""Version 1 of each; another word is another version and another measurement."""
+
+
+def test_the_wordings() -> None:
+    assert {name: arm.instruction for name, arm in PROMPT_ARMS.items()} == WORDS
+    assert {arm.version for arm in PROMPT_ARMS.values()} == {1}
+    assert {name for name, arm in PROMPT_ARMS.items() if arm.concludes} == {"reason", "transcribe-first"}
+
+
+@pytest.mark.parametrize("base", [DISCRETION, PAPER])
+@pytest.mark.parametrize("name", PROMPT_ARMS)
+def test_conditions_differ_in_the_text_line_alone(name: str, base: object) -> None:
+    assert base in (DISCRETION, PAPER)
+    template = PROMPT_ARMS[name].template(name, DISCRETION if base is DISCRETION else PAPER)
+    plain = render(template, SAMPLE, NEUTRAL).splitlines()
+    assert plain[0] == WORDS[name]
+    for condition in CONDITIONS[1:]:
+        lines = render(template, SAMPLE, condition).splitlines()
+        assert [lines[0], *lines[2:]] == plain
+        assert SAMPLE.texts[condition] in lines[1]
+
+
+def test_arms_that_write_first_have_room() -> None:
+    assert PROMPT_ARMS["reason"].template("reason", DISCRETION).max_new_tokens == 256
+    assert PROMPT_ARMS["unreliable"].template("unreliable", DISCRETION).max_new_tokens == DISCRETION.max_new_tokens
+    assert PROMPT_ARMS["reason"].template("reason", DISCRETION).name == "discretion+reason"
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("I hear laughter. The text says sad.\nAnswer: happy", "happy"),
+        ("The voice is sad.\n**Answer:** sad", "** sad"),
+        ("Answer: sad\nNo, wait.\nFinal answer: happy.", "happy."),
+        ("- The answer: happy", "happy"),
+        ("I hear a voice that sounds happy although the text", ""),
+        ("Sad", "Sad"),
+        (" happy. ", "happy."),
+        ("The text says 'Answer: sad' but", ""),
+        ("Answer:", ""),
+        ("", ""),
+    ],
+)
+def test_the_answer_is_what_follows_the_mark(text: str, given: str) -> None:
+    assert conclusion(text, ("happy", "sad")) == given

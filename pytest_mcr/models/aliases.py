@@ -8,6 +8,9 @@ from typing import Final
 LAB: Final = MappingProxyType({"lab": "lab-model", "lab-sft": "lab-sft"})
 """Alias to folder under ``fixtures/``."""
 
+ADAPTED: Final = MappingProxyType({"lab-sft": "lab-model"})
+"""Folders under ``fixtures/`` that hold a LoRA adapter alone, to the folder of the model that it is put on."""
+
 PUBLISHED: Final = MappingProxyType(
     {
         "qwen2-audio": "Qwen/Qwen2-Audio-7B-Instruct",

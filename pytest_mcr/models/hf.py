@@ -21,6 +21,7 @@ import transformers
 
 from pytest_mcr.errors import ModelError
 from pytest_mcr.models import hf_files
+from pytest_mcr.models.adapter_files import adapter_digest
 from pytest_mcr.models.hf_batches import CPU_TOKENS, BatchLimit
 from pytest_mcr.models.hf_chat import PLAIN, Chat, chat_of
 from pytest_mcr.models.hf_inputs import Inputs
@@ -47,6 +48,7 @@ def load(
     spec: Spec,
     folder: Path,
     *,
+    adapter: Path | None = None,
     device: str,
     dtype: str,
     threads: int | None = None,
@@ -58,6 +60,7 @@ def load(
     Args:
         spec: as given.
         folder: of the checkpoint.
+        adapter: as for `load_checkpoint`.
         device: as for `load_checkpoint`.
         dtype: as for `load_checkpoint`.
         threads: CPU threads; None leaves torch's choice.
@@ -76,8 +79,10 @@ def load(
             dtype=dtype,
             attention=spec.options.get("attn"),
             trust_remote_code=trust_remote_code,
+            adapter=adapter,
         ),
         folder,
+        adapter=adapter,
         name=spec.text,
         generation=spec.options.get("generation", "greedy"),
         batch_size=batch_size,
@@ -91,6 +96,7 @@ class HfModel:
     Args:
         checkpoint: loaded model and processor.
         folder: where it came from.
+        adapter: where its LoRA adapter came from, None without one of its own folder.
         generation: ``greedy``, the argmax of raw logits whatever the checkpoint's generation config says, or
             ``model``, which keeps that config (a sampling one is seeded by the request).
         batch_size: most prompts in a forward pass, None to find out; halved for good when memory runs out.
@@ -106,6 +112,7 @@ class HfModel:
         folder: Path,
         *,
         name: str,
+        adapter: Path | None = None,
         generation: str = "greedy",
         batch_size: int | None = None,
         chat: Chat = PLAIN,
@@ -114,6 +121,7 @@ class HfModel:
         self.device = str(checkpoint.device)
         self.dtype = str(checkpoint.dtype).removeprefix("torch.")
         self._folder = folder
+        self._adapter = adapter
         self._checkpoint: Checkpoint | None = checkpoint
         self._generation = generation
         self._chat = chat
@@ -137,6 +145,7 @@ class HfModel:
             ADAPTER_VERSION, ENGINE_VERSION, self._loaded().way, self.dtype, self.device.partition(":")[0],
             self.traits["attention"], self._generation, *self._chat.settings(),
             *map(":".join, sorted(self._code.items())),
+            *([] if self._adapter is None else [f"adapter {adapter_digest(self._adapter)}"]),
             torch.__version__, transformers.__version__, tokenizers.__version__,
         )  # fmt: skip
         text = "\n".join([hf_files.digest(self._folder), *map(str, settings)])
@@ -259,6 +268,7 @@ class HfModel:
             "fusion": "audio embeddings in the prompt",
             "encoder": getattr(audio, "model_type", None),
             "parameters": sum(parameter.numel() for parameter in checkpoint.model.parameters()),
+            "adapter": None if self._adapter is None else self._adapter.name,
             "revision": hf_files.revision_of(self._folder),
             "remote_code": sorted(self._code) or None,
             "attention": getattr(config, "_attn_implementation", None),

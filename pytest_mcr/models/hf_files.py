@@ -13,11 +13,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pytest_mcr.errors import ModelError
+from pytest_mcr.models import adapter_files
 from pytest_mcr.models.choices import Choice
 from pytest_mcr.models.hf_remote import require_trust
 
 OPTIONS: Final[Mapping[str, Choice]] = MappingProxyType(
     {
+        "adapter": Choice("folder of a LoRA adapter, on in every branch; for models without one", metavar="DIR"),
         "attn": Choice(
             "attention implementation of transformers (default: its own choice); flash and flex need their packages",
             ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention"),
@@ -120,6 +122,10 @@ def inspect(folder: Path, *, trust_remote_code: bool = False) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if (folder / adapter_files.CONFIG).is_file():
+            raise ModelError(
+                f"{folder} holds a LoRA adapter and no model; type: --mcr-model 'MODEL?adapter={folder}'"
+            ) from None
         raise ModelError(f"{folder} has no config.json; expected a folder made by save_pretrained()") from None
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {error}") from None
@@ -153,6 +159,15 @@ def digest(folder: Path) -> str:
     """sha256 over the names and bytes of every file that can change an answer."""
     total = hashlib.sha256()
     for path in _files(folder):
+        stat = path.stat()
+        total.update(f"{path.name}\0{_content(path, stat.st_size, stat.st_mtime_ns)}\n".encode())
+    return total.hexdigest()
+
+
+def weights_digest(folder: Path) -> str:
+    """sha256 over the names and bytes of the weight files alone: what an adapter is trained on."""
+    total = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
         stat = path.stat()
         total.update(f"{path.name}\0{_content(path, stat.st_size, stat.st_mtime_ns)}\n".encode())
     return total.hexdigest()

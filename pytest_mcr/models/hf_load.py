@@ -56,7 +56,13 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    folder: Path, *, device: str, dtype: str, attention: str | None, trust_remote_code: bool = False
+    folder: Path,
+    *,
+    device: str,
+    dtype: str,
+    attention: str | None,
+    trust_remote_code: bool = False,
+    adapter: Path | None = None,
 ) -> Checkpoint:
     """Load a checkpoint, safetensors only and, unless told otherwise, without its code.
 
@@ -66,9 +72,10 @@ def load_checkpoint(
         dtype: ``auto`` is bfloat16 on CUDA and float32 on a CPU.
         attention: ``attn_implementation``; None for transformers' choice.
         trust_remote_code: Python code that the checkpoint brings along may run.
+        adapter: folder of a LoRA adapter to put on it, inspected; None for none.
 
     Raises:
-        ModelError: it cannot be loaded, or has no audio input.
+        ModelError: it cannot be loaded, has no audio input, or the adapter does not fit it.
     """
     where = choose_device(device)
     number = DTYPES[dtype] if dtype != "auto" else torch.bfloat16 if where.type == "cuda" else torch.float32
@@ -81,7 +88,7 @@ def load_checkpoint(
             auto = _auto_class(part, folder, trust_remote_code=trust_remote_code)
             processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
             processor = count_unmarked(processor)
-            model = settle(_load_model(auto, folder, part, number, attention), folder)
+            model = settle(_load_model(auto, folder, part, number, attention), folder, adapter)
     except unloadable as error:
         if not trust_remote_code and "trust_remote_code" in str(error):
             raise refusal(folder, "transformers has no class of its own for a part of it") from error

@@ -11,7 +11,10 @@ import inspect
 from pathlib import Path
 from typing import Any, Final
 
+from safetensors import SafetensorError
 from transformers import GenerationMixin
+
+from pytest_mcr.errors import ModelError
 
 NOISE: Final = "sample"
 """Argument of a forward pass that adds random noise to what is heard (VibeVoice: a variational encoder's spread)."""
@@ -34,12 +37,13 @@ def speaking_part(config: Any) -> Any:
     return config if thinker is None else thinker
 
 
-def settle(model: Any, folder: Path) -> Any:
-    """Leave out noise, and load and switch on a LoRA adapter that lies beside the weights.
+def settle(model: Any, folder: Path, adapter: Path | None = None) -> Any:
+    """Leave out noise, and load and switch on a LoRA adapter that lies beside the weights or in a folder of its own.
 
     Args:
         model: loaded without an adapter; changed in place.
         folder: of the checkpoint.
+        adapter: folder of a LoRA adapter, inspected; for a checkpoint without one beside its weights.
 
     Returns:
         The model.
@@ -47,8 +51,11 @@ def settle(model: Any, folder: Path) -> Any:
     Raises:
         ValueError: an adapter that the model was trained with is not there, or not whole.
         ImportError: an adapter needs peft.
+        ModelError: the adapter in a folder of its own does not fit the model.
     """
-    if (folder / ADAPTER).is_file():
+    if adapter is not None:
+        _add_fitting(model, folder, adapter)
+    elif (folder / ADAPTER).is_file():
         _add_adapter(model, folder)
     elif getattr(model.config, "has_lora_adapter", False):
         raise ValueError(
@@ -59,6 +66,17 @@ def settle(model: Any, folder: Path) -> Any:
         if NOISE in inspect.signature(part.forward).parameters:
             part.forward = functools.partial(part.forward, **{NOISE: False})
     return model
+
+
+def _add_fitting(model: Any, folder: Path, adapter: Path) -> None:
+    """Load an adapter from a folder of its own; what goes wrong is the adapter's fault, not the checkpoint's."""
+    try:
+        _add_adapter(model, adapter)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"adapter {adapter} does not fit {folder}: {reason}; expected a LoRA adapter that was trained on this model"
+        ) from error
 
 
 def _add_adapter(model: Any, folder: Path) -> None:

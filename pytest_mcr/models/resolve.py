@@ -12,7 +12,7 @@ from typing import Final
 
 from pytest_mcr.data.shipped import fixture
 from pytest_mcr.errors import DataError, ModelError
-from pytest_mcr.models import hf_files, oracle, replay
+from pytest_mcr.models import adapter_files, aliases, hf_files, oracle, replay
 from pytest_mcr.models.choices import check_options
 from pytest_mcr.models.endpoint_target import parse_target, require_httpx
 from pytest_mcr.models.process_command import read_command
@@ -53,7 +53,10 @@ def check(spec: Spec, invocation_dir: Path, *, trust_remote_code: bool = False) 
     if spec.scheme in _HF:
         check_options(spec, hf_files.OPTIONS)
         hf_files.require_libraries()
-        hf_files.inspect(_folder(spec, code=trust_remote_code), trust_remote_code=trust_remote_code)
+        adapter = adapter_folder(spec, invocation_dir)
+        folder = model_folder(spec, code=trust_remote_code)
+        hf_files.inspect(folder, trust_remote_code=trust_remote_code)
+        _check_adapter(spec, folder, adapter)
     elif spec.scheme == "oracle":
         oracle.check(spec.rest, spec.options)
     elif spec.scheme == "exec":
@@ -106,7 +109,8 @@ def load(
         dtype = spec.options.get("dtype", dtype)
         return hf.load(
             spec,
-            _folder(spec, code=trust_remote_code),
+            model_folder(spec, code=trust_remote_code),
+            adapter=adapter_folder(spec, invocation_dir),
             device=device,
             dtype=dtype,
             threads=threads,
@@ -147,13 +151,45 @@ def code_digest(spec: Spec) -> str:
         return ""
 
 
-def _folder(spec: Spec, *, code: bool) -> Path:
+def model_folder(spec: Spec, *, code: bool) -> Path:
+    """The folder of the checkpoint of an ``hf:``, folder or lab spec; a hub model is downloaded.
+
+    Raises:
+        ModelError: it cannot be found.
+    """
     if spec.scheme == "hf":
         return hf_files.locate(*split_revision(spec.rest), code=code)
     if spec.scheme == "folder":
         return Path(spec.rest)
+    return _fixture(spec, aliases.ADAPTED.get(spec.rest, spec.rest))
+
+
+def adapter_folder(spec: Spec, invocation_dir: Path) -> Path | None:
+    """The folder of the adapter that a spec asks for; None for none.
+
+    Raises:
+        ModelError: the alias has an adapter of its own and another was asked for.
+    """
+    named = spec.options.get("adapter")
+    if spec.rest not in aliases.ADAPTED or spec.scheme != "lab":
+        return None if named is None else (invocation_dir / named).resolve()
+    if named is not None:
+        raise ModelError(f"model {spec.text!r}: it has an adapter of its own; type: --mcr-model 'lab?adapter={named}'")
+    return _fixture(spec, spec.rest)
+
+
+def _check_adapter(spec: Spec, folder: Path, adapter: Path | None) -> None:
+    if adapter is None:
+        return
+    if (folder / adapter_files.CONFIG).is_file():
+        raise ModelError(f"model {spec.text!r}: an adapter lies beside its weights already; leave adapter= out")
+    adapter_files.inspect_adapter(adapter)
+    adapter_files.require_base(adapter, hf_files.weights_digest(folder))
+
+
+def _fixture(spec: Spec, name: str) -> Path:
     try:
-        return fixture(spec.rest)
+        return fixture(name)
     except DataError as error:
         raise ModelError(f"model {spec.text!r}: {error}") from None
 

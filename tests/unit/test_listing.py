@@ -107,7 +107,7 @@ def test_nothing_heavy_is_imported_to_list() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("hf:a/b?atn=eager", ["unknown option 'atn' (did you mean attn?)", "expected attn, dtype, generation, order"]),
+        ("hf:a/b?atn=eager", ["unknown option 'atn' (did you mean attn?)", "expected adapter, attn, dtype"]),
         ("hf:a/b?attn=eagr", ["attn='eagr' (did you mean eager?); expected one of eager, sdpa, flash_attention_2"]),
         ("hf:a/b?order=text", ["order='text'", "expected one of audio-first, text-first"]),
         ("hf:a/b?system=", ["nothing after system=; expected system=TEXT"]),

@@ -144,7 +144,7 @@ class Training:
                     self._save()
                 if stopped():
                     raise StoppedError
-                if clock.due("talk", TALK_SECONDS):
+                if clock.due("talk", TALK_SECONDS) and self.place.summed[1]:
                     self._report(clock.progress(self.place, total))
         if self._stale():
             self._report(f"stopped early: no lower dev loss for {PATIENCE} epochs")

@@ -1,7 +1,8 @@
 """Repair by arithmetic: what a rule makes of the candidate scores of an answer's branches.
 
-Branches: J (audio and text), A (audio alone), T (the text over silence), 0 (silence); T and 0 also without any audio.
-All rules take scores that the suite has anyway, so that one more of them costs no call of the model.
+Branches: J (audio and text), A (audio alone), T (the text over silence), 0 (silence); T and 0 also without any audio;
+P (the clip under noise, and the text).
+All rules but ``acd`` take scores that others need anyway, so that one more of them costs no call of the model.
 """
 
 from __future__ import annotations
@@ -112,6 +113,11 @@ def _aad(arm: Arm, scores: Mapping[str, Floats]) -> Floats:
     return scores["joint"] + arm.number("alpha") * (scores["joint"] - scores[text])
 
 
+def _acd(arm: Arm, scores: Mapping[str, Floats]) -> Floats:
+    _, noisy = arm.branches
+    return scores["joint"] + arm.number("alpha") * (scores["joint"] - scores[noisy])
+
+
 def _gacl(arm: Arm, scores: Mapping[str, Floats]) -> Floats:
     options = arm.options
     return gacl(
@@ -133,6 +139,7 @@ _COMBINED: Final[Mapping[str, Callable[[Arm, Mapping[str, Floats]], Floats]]] = 
         "pmi": _pmi,
         "contextual": _contextual,
         "aad": _aad,
+        "acd": _acd,
         "gacl": _gacl,
     }
 )

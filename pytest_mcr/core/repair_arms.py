@@ -17,6 +17,8 @@ from typing import Final
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS
 
 Value = float | str
+NOISE: Final = "noise "
+"""Begins the name of a branch P, before the signal-to-noise ratio in dB: the clip under white noise, with the text."""
 PROMPT: Final = "prompt:"
 AS_ASKED: Final = "none"
 """``prompt:none``: the run's own prompt, read as the run reads answers; what the other prompts are held against."""
@@ -99,6 +101,13 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
             "J + alpha (J - T): audio-aware decoding (arXiv 2506.07233); T over silence, or without=none for no audio",
             {"alpha": Parameter(1.0, grid=_WEIGHT), "without": _SILENCE},
         ),
+        "acd": Rule(
+            "J + alpha (J - P): audio-contrastive decoding, P the clip under white noise, snr in dB, with the text",
+            {
+                "alpha": Parameter(1.0, grid=(0.25, 0.5, 1.0, 1.25)),
+                "snr": Parameter(0.0, low=-40.0, high=40.0),
+            },
+        ),
         "gacl": Rule(
             "J + w (A - J), w = lambda R_A N_out within [0, 1] (arXiv 2606.05161)",
             {
@@ -163,6 +172,7 @@ class Arm:
             "pmi": (str(options.get("of")), "silence"),
             "contextual": ("joint", *(("text_alone", "nothing") if silent else ("text", "silence"))),
             "aad": ("joint", "text_alone" if silent else "text"),
+            "acd": ("joint", f"{NOISE}{options.get('snr', 0.0):g}"),
             "gacl": ("joint", "audio"),
         }
         return needed.get(self.name, ())

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pytest_mcr.core.metrics import Metric
-from pytest_mcr.core.repair_arms import Arm
+from pytest_mcr.core.metrics import OVERALL, Metric
+from pytest_mcr.core.repair_arms import NOISE, Arm
 from pytest_mcr.core.repair_cases import RepairCase
 from pytest_mcr.core.repair_rows import JOINT, repair_rows
 from pytest_mcr.core.repair_tune import nauc_rows, select, split, to_json, too_few
@@ -58,12 +58,13 @@ def repaired(cases: Sequence[RepairCase], arms: Sequence[Arm], *, tune: bool, bu
     asked = sum(case.asked for case in cases)
     problems = (f"{len(lost)} of {asked} prompts of the mitigation suite had an error",) if lost else ()
     if not tune:
-        return Repaired(tuple(repair_rows(cases, arms, names)), names, {}, problems)
+        plain = [row for arm in arms for row in _rows(cases, arm, arm, seed)]
+        return Repaired(_ordered(plain), names, {}, problems)
     dev, test = split(cases, seed)
     few = too_few(dev, test)
     if few is not None:
         return Repaired((), names, {}, (*problems, f"--mcr-tune: {few}; give more clips"))
-    rows, selection = _tuned(dev, test, arms, budget)
+    rows, selection = _tuned(dev, test, arms, budget, seed)
     found = {
         "seed": seed,
         "budget": budget,
@@ -71,18 +72,34 @@ def repaired(cases: Sequence[RepairCase], arms: Sequence[Arm], *, tune: bool, bu
         "test": sorted(case.sample for case in test),
         "arms": selection,
     }
-    return Repaired(tuple(rows), names, found, problems)
+    return Repaired(_ordered(rows), names, found, problems)
+
+
+def _ordered(rows: Sequence[Metric]) -> tuple[Metric, ...]:
+    """Tasks by name, then the rows over them; arms in their order within each."""
+    return tuple(sorted(rows, key=lambda row: (row.task == OVERALL, row.task)))
+
+
+def _rows(cases: Sequence[RepairCase], arm: Arm, asked: Arm, seed: int) -> list[Metric]:
+    """The rows of an arm under the name that was asked for; of a perturbed branch they say how it was made."""
+    rows = repair_rows(cases, [arm], [asked.text])
+    noisy = [branch.removeprefix(NOISE) for branch in arm.branches if branch.startswith(NOISE)]
+    return (
+        [_noted(row, f"P is the clip under white noise at {noisy[0]} dB, seed {seed}") for row in rows]
+        if noisy
+        else rows
+    )
 
 
 def _tuned(
-    dev: Sequence[RepairCase], test: Sequence[RepairCase], arms: Sequence[Arm], budget: float
+    dev: Sequence[RepairCase], test: Sequence[RepairCase], arms: Sequence[Arm], budget: float, seed: int
 ) -> tuple[list[Metric], dict[str, Any]]:
     """Rows on the test split alone; an arm without a setting within the budget has no numbers."""
     rows: list[Metric] = []
     told: dict[str, Any] = {}
     for arm in arms:
         if len(arm.settings) == 1:
-            rows += repair_rows(test, [arm], [arm.text])
+            rows += _rows(test, arm, arm, seed)
             continue
         selection = select(dev, arm, budget)
         told[arm.text] = to_json(selection, test)
@@ -91,7 +108,7 @@ def _tuned(
             rows += [_without(row, why) for row in repair_rows(test, [JOINT], [arm.text])]
         else:
             note = f"chosen on the dev split: {selection.chosen.arm.text}"
-            rows += [_noted(row, note) for row in repair_rows(test, [selection.chosen.arm], [arm.text])]
+            rows += [_noted(row, note) for row in _rows(test, selection.chosen.arm, arm, seed)]
         rows += nauc_rows(test, selection)
     return rows, told
 

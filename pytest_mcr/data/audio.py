@@ -122,6 +122,21 @@ def noise(seconds: float, rate: int, seed: int) -> Audio:
     return _made(samples, rate)
 
 
+def with_noise(audio: Audio, snr: float, seed: int) -> Audio:
+    """The clip under white Gaussian noise, within full scale; the same for the same clip, ratio and seed.
+
+    Args:
+        audio: a clip; one of digital silence has no level to hold noise against and stays as it is.
+        snr: ratio of the clip's power to the noise's, in dB.
+        seed: of the noise, which differs from clip to clip in any case.
+    """
+    power = float(np.mean(audio.samples.astype(np.float64) ** 2))
+    drawn = hashlib.sha256(f"{seed}:{audio.digest}".encode()).digest()
+    noise = np.random.default_rng(int.from_bytes(drawn[:8])).standard_normal(len(audio.samples))
+    noisy = audio.samples + noise * np.sqrt(power / 10 ** (snr / 10))
+    return _made(_within_full_scale(noisy.astype(np.float32)), audio.rate)
+
+
 def _made(samples: NDArray[np.float32], rate: int) -> Audio:
     return Audio(samples, rate, digest(samples, rate))
 

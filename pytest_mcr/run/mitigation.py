@@ -12,7 +12,7 @@ from pytest_mcr.core.catalogue import METRICS
 from pytest_mcr.core.grammar import Gate
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS, conclusion
 from pytest_mcr.core.prompts import TEMPLATES, Template, render
-from pytest_mcr.core.repair_arms import AS_ASKED, Arm, arms_of
+from pytest_mcr.core.repair_arms import AS_ASKED, NOISE, Arm, arms_of
 from pytest_mcr.core.repair_cases import OPTIONAL, RepairCase, prompt_slot, slot
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.errors import OptionError
@@ -20,7 +20,7 @@ from pytest_mcr.models.oracle_memory import Told
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.run.answers import Answer
 from pytest_mcr.run.observe import observe
-from pytest_mcr.run.questions import Question, branch_question, case_question
+from pytest_mcr.run.questions import Noise, Question, branch_question, case_question
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subject import Subject
 
@@ -79,7 +79,7 @@ class Mitigation:
         """
         sample = self._samples[sample_id]
         conditions = tuple(c for c in sample.conditions if c in self._conditions)
-        asked = questions(sample, conditions, self._arms, self._template, self._settings.max_new_tokens)
+        asked = questions(sample, conditions, self._arms, self._template, self._settings)
         self._subject.forget()
         answers = self._subject.answers([one.question for one in asked])
         by_score = self._settings.answer == "score"
@@ -134,7 +134,7 @@ def _check_size(settings: Settings, dataset: Dataset) -> None:
 
 
 def questions(
-    sample: Sample, conditions: Sequence[str], arms: Sequence[Arm], template: Template, tokens: int | None
+    sample: Sample, conditions: Sequence[str], arms: Sequence[Arm], template: Template, settings: Settings
 ) -> list[Asked]:
     """Everything that a clip has to be asked for these arms, each question once.
 
@@ -143,7 +143,7 @@ def questions(
         conditions: of the sample.
         arms: of the run.
         template: of the run.
-        tokens: room for an answer that the user asked for, None for each template's own.
+        settings: of the run; an answer has the room that the user asked for, else its template's own.
     """
     branches = dict.fromkeys(branch for arm in arms for branch in arm.branches) if sample.candidates else {}
     prompts = [arm.prompt for arm in arms if arm.prompt is not None]
@@ -156,11 +156,11 @@ def questions(
             asks_case = (place == "audio" and condition == NEUTRAL) or place == f"joint:{condition}"
             prompt = prompt_slot(own, condition) if own is not None and asks_case else None
             if place not in found or prompt is not None:
-                found[place] = Asked(_branch(case, branch, condition, template), place, prompt)
+                found[place] = Asked(_branch(case, branch, template, settings.seed), place, prompt)
         if own is not None and not branches:
             found[prompt_slot(own, condition)] = Asked(case_question(case, template), None, prompt_slot(own, condition))
         for number, name in enumerate(name for name in prompts if name != AS_ASKED):
-            question = _prompted(case, name, template, tokens, number)
+            question = _prompted(case, name, template, settings.max_new_tokens, number)
             found[question.id] = Asked(question, None, prompt_slot(name, condition))
     return list(found.values())
 
@@ -168,9 +168,11 @@ def questions(
 _LETTER: Final = {"joint": "J", "audio": "A", "text": "T", "silence": "0", "text_alone": "T", "nothing": "0"}
 
 
-def _branch(case: Case, branch: str, condition: str, template: Template) -> Question:
+def _branch(case: Case, branch: str, template: Template, seed: int) -> Question:
     """J is the case itself and A its neutral case, so that the cache holds what the benchmark asked."""
-    place = slot(branch, condition).partition(":")[0]
+    if branch.startswith(NOISE):
+        return _noisy(case, float(branch.removeprefix(NOISE)), template, seed)
+    place = slot(branch, case.condition).partition(":")[0]
     neutral = Case(case.sample, NEUTRAL)
     if place in ("joint", "audio"):
         return case_question(case if place == "joint" else neutral, template)
@@ -178,16 +180,32 @@ def _branch(case: Case, branch: str, condition: str, template: Template) -> Ques
     return branch_question(neutral if _LETTER[place] == "0" else case, _LETTER[place], template, silence)
 
 
+def _noisy(case: Case, snr: float, template: Template, seed: int) -> Question:
+    return Question(
+        f"{case.id}::{SUITE}.noise{snr:g}",
+        case,
+        case.condition,
+        render(template, case.sample, case.condition),
+        "noise",
+        told=_told(case),
+        noise=Noise(snr, seed),
+    )
+
+
+def _told(case: Case) -> Told | None:
+    text = case.sample.texts.get(case.condition)
+    return None if text is None else Told(text, "same")
+
+
 def _prompted(case: Case, name: str, template: Template, tokens: int | None, number: int) -> Question:
     arm = PROMPT_ARMS[name]
     wording = arm.template(name, template)
-    text = case.sample.texts.get(case.condition)
     return Question(
         f"{case.id}::{SUITE}.{number}",
         case,
         case.condition,
         render(wording, case.sample, case.condition),
-        told=None if text is None else Told(text, "same"),
+        told=_told(case),
         closed=not arm.concludes,  # what is written before the answer has no candidate to be scored
         tokens=tokens or wording.max_new_tokens,
     )

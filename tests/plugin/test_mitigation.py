@@ -165,6 +165,8 @@ def test_more_arms_on_the_same_branches_ask_nothing_more(mcr: Runner, data: Path
     assert len(one) == len(set(one)) == 24 * 8  # J and T of three texts, A and 0
     assert mcr("pulledmodel:Pulled", data, *words, "--mcr-mitigation=gacl").code == 0
     assert len(asked(pulled)) == 24 * 4
+    assert mcr("pulledmodel:Pulled", data, *words, "--mcr-mitigation=acd", "--mcr-mitigation=acd?alpha=2").code == 0
+    assert len(asked(pulled)) == 24 * 8  # J and P of each condition; A is J of neutral
 
 
 def test_the_benchmark_and_the_suite_share_their_answers(mcr: Runner, data: Path, pulled: Path) -> None:

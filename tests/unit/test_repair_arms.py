@@ -27,6 +27,8 @@ SAMPLE = Sample(
         ("contextual", "contextual", ("joint", "text", "silence")),
         ("pmi?of=audio", "pmi?of=audio", ("audio", "silence")),
         ("hard-switch", "hard-switch", ("audio",)),
+        ("acd", "acd", ("joint", "noise 0")),
+        ("acd?snr=-6.0", "acd?snr=-6", ("joint", "noise -6")),
         ("prompt:reason", "prompt:reason", ()),
     ],
 )
@@ -41,7 +43,7 @@ def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("help", "one of joint, hard-switch, self-gated, pmi, contextual, aad, gacl, prompt:audio-priority"),
+        ("help", "one of joint, hard-switch, self-gated, pmi, contextual, aad, acd, gacl, prompt:audio-priority"),
         ("gcal", "did you mean gacl?"),
         ("prompt:none", "one of joint"),
         ("gacl?", "KEY one of lambda, tau, norm, gates, bound, in place of ''"),
@@ -52,6 +54,7 @@ def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> 
         ("gacl?lambda=inf", "for lambda a number of at least 0, in place of 'inf'"),
         ("gacl?tau=0", "for tau a number above 0, in place of '0'"),
         ("gacl?norm=L2", "for norm one of softmax, center, zscore, in place of 'L2'"),
+        ("acd?snr=99", "for snr a number of at least -40 and at most 40, in place of '99'"),
         ("gacl?tau=1&tau=2", "option tau once"),
         ("hard-switch?x=1", "'hard-switch' without options"),
         ("prompt:reason?x=1", "'prompt:reason' without options"),
@@ -80,7 +83,7 @@ def test_what_is_fixed_is_not_tuned() -> None:
 def test_the_controls_always_come_along_and_the_own_prompt_with_prompts() -> None:
     assert [arm.text for arm in arms_of(("gacl", "hard-switch", "gacl"))] == ["joint", "hard-switch", "gacl"]
     assert [arm.text for arm in arms_of(("prompt:reason",))] == ["joint", "hard-switch", "prompt:none", "prompt:reason"]
-    assert {arm.name for arm in arms_of(())} == set(RULES)
+    assert {arm.name for arm in arms_of(())} == set(RULES) - {"acd"}  # it asks the model more
 
 
 # --- prompts ---------------------------------------------------------------------------------------------------------

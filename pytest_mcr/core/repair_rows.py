@@ -49,11 +49,13 @@ class Answered:
         ok: there is an answer, or one that cannot be read.
         right: it is the gold answer; inside ``ok``.
         missing: why some have none.
+        unread: how many cannot be read, or only state a conflict; not right, and inside ``ok``.
     """
 
     ok: Mask
     right: Mask
     missing: str | None
+    unread: str | None
 
 
 def answered(cases: Sequence[RepairCase], arm: Arm, condition: str) -> Answered:
@@ -62,23 +64,58 @@ def answered(cases: Sequence[RepairCase], arm: Arm, condition: str) -> Answered:
     ok = np.array([one is not None and one.missing is None for one in given], dtype=np.bool_)
     right = np.array([one is not None and one.right for one in given], dtype=np.bool_)
     reasons = [one.missing for one in given if one is not None and one.missing is not None]
-    missing = f"{reasons[0]} ({len(reasons)} of {len(cases)})" if reasons else None
-    return Answered(ok, right, missing)
+    silent = sum(one is not None and one.missing is None and one.answer is None for one in given)
+    return Answered(
+        ok,
+        right,
+        f"{reasons[0]} ({len(reasons)} of {len(cases)})" if reasons else None,
+        f"{silent} of {int(ok.sum())} {condition} answers unparsed or flagged" if silent else None,
+    )
 
 
-def clips_of(cases: Sequence[RepairCase], among: Sequence[RepairCase] | None = None) -> Clusters:
-    """The clips' clusters, numbered among those of all tasks."""
-    return clustered([case.cluster for case in cases], roster(case.cluster for case in among or cases))
+class Sheet:
+    """The clips of one task with every arm's answers, each worked out once.
+
+    Args:
+        cases: of the task.
+        among: the clips of all tasks, for the numbers of the clusters; None: these.
+    """
+
+    def __init__(self, cases: Sequence[RepairCase], among: Sequence[RepairCase] | None = None) -> None:
+        self.cases = cases
+        self.task = cases[0].task
+        self.clips: Clusters = clustered([c.cluster for c in cases], roster(c.cluster for c in among or cases))
+        self.conditions = [c for c in CONDITIONS if any(c in case.conditions for case in cases)]
+        self._known: dict[tuple[Arm, str], Answered] = {}
+
+    def of(self, arm: Arm, condition: str) -> Answered:
+        """An arm's answers under a condition."""
+        if (arm, condition) not in self._known:
+            self._known[arm, condition] = answered(self.cases, arm, condition)
+        return self._known[arm, condition]
+
+    def change(self, arm: Arm, condition: str) -> tuple[Floats, Mask]:
+        """By clip, rightness under an arm less that under its baseline, and the clips that have both."""
+        now, before = self.of(arm, condition), self.of(baseline(arm), condition)
+        return now.right.astype(np.float64) - before.right, now.ok & before.ok
+
+    def mean_change(self, arm: Arm, condition: str) -> float:
+        """The mean of that change; NaN without clips that have both."""
+        values, both = self.change(arm, condition)
+        return float(values[both].mean()) if both.any() else float("nan")
 
 
-def change(cases: Sequence[RepairCase], arm: Arm, condition: str) -> tuple[Floats, Mask]:
-    """By clip, rightness under an arm less that under its baseline, and the clips that have both."""
-    now, before = answered(cases, arm, condition), answered(cases, baseline(arm), condition)
-    return now.right.astype(np.float64) - before.right, now.ok & before.ok
+def sheets(cases: Sequence[RepairCase]) -> list[Sheet]:
+    """One a task, by name; samples in order."""
+    ordered = sorted(cases, key=lambda case: (case.task, case.sample))
+    tasks: dict[str, list[RepairCase]] = {}
+    for case in ordered:
+        tasks.setdefault(case.task, []).append(case)
+    return [Sheet(own, ordered) for own in tasks.values()]
 
 
-def repair_rows(cases: Sequence[RepairCase], arms: Sequence[Arm], names: Sequence[str]) -> list[Metric]:
-    """The rows of each arm, per task and over tasks, with the extra key ``arm``.
+def repair_rows(tasks: Sequence[Sheet], arm: Arm, name: str) -> list[Metric]:
+    """The rows of an arm, per task and over tasks, with the extra key ``arm``.
 
     ================== =============================================================================================
     ``accuracy``       by condition
@@ -90,59 +127,52 @@ def repair_rows(cases: Sequence[RepairCase], arms: Sequence[Arm], names: Sequenc
     ================== =============================================================================================
 
     Args:
-        cases: at most one a sample; any order.
-        arms: with every option that the rows are to be about.
-        names: what each arm is called in the rows; a tuned one by what was asked for.
+        tasks: the clips.
+        arm: with every option that the rows are to be about.
+        name: what it is called in the rows; a tuned one by what was asked for.
     """
-    ordered = sorted(cases, key=lambda case: (case.task, case.sample))
-    tasks: dict[str, list[RepairCase]] = {}
-    for case in ordered:
-        tasks.setdefault(case.task, []).append(case)
-    rows: list[Metric] = []
-    for arm, name in zip(arms, names, strict=True):
-        found = [_estimates(own, clips_of(own, ordered), arm) for own in tasks.values()]
-        rows += [replace(row, extra={"arm": name}) for row in rows_of(list(tasks), found)]
-    places = {task: place for place, task in enumerate((*tasks, "*"))}
-    return sorted(rows, key=lambda row: places[row.task])
+    found = [_estimates(sheet, arm) for sheet in tasks]
+    return [replace(row, extra={"arm": name}) for row in rows_of([sheet.task for sheet in tasks], found)]
 
 
-def _estimates(cases: Sequence[RepairCase], clips: Clusters, arm: Arm) -> Estimates:
-    present = [c for c in CONDITIONS if any(c in case.conditions for case in cases)]
-    by_condition = {condition: answered(cases, arm, condition) for condition in present}
+def _estimates(sheet: Sheet, arm: Arm) -> Estimates:
     found: Estimates = {}
-    for condition, one in by_condition.items():
-        estimate = rate(clips, one.right, one.ok, empty=one.missing or "no answers")
-        found["accuracy", condition, ()] = estimate if estimate.value is None else estimate.noted(one.missing)
+    for condition in sheet.conditions:
+        one = sheet.of(arm, condition)
+        estimate = rate(sheet.clips, one.right, one.ok, empty=one.missing or "no answers")
+        lost = None if estimate.value is None else one.missing
+        found["accuracy", condition, ()] = estimate.noted(lost).noted(one.unread)
     for metric, condition, sign in _CHANGES:
-        if condition in present:
-            found[metric, None, ()] = _difference(cases, clips, arm, condition, sign)
-    if ADVERSARIAL in present:
-        found["recovered", None, ()] = _recovered(cases, clips, arm)
-    asked = np.ones(len(cases), dtype=np.bool_)
-    found["passes", None, ()] = mean_value(clips, np.full(len(cases), float(arm.passes)), asked, empty="no clips")
+        if condition in sheet.conditions:
+            found[metric, None, ()] = _difference(sheet, arm, condition, sign)
+    if ADVERSARIAL in sheet.conditions:
+        found["recovered", None, ()] = _recovered(sheet, arm)
+    everyone = np.ones(len(sheet.cases), dtype=np.bool_)
+    passes = np.full(len(sheet.cases), float(arm.passes))
+    found["passes", None, ()] = mean_value(sheet.clips, passes, everyone, empty="no clips")
     return found
 
 
-def _difference(cases: Sequence[RepairCase], clips: Clusters, arm: Arm, condition: str, sign: float) -> Estimate:
-    values, both = change(cases, arm, condition)
-    missing = answered(cases, arm, condition).missing or answered(cases, baseline(arm), condition).missing
+def _difference(sheet: Sheet, arm: Arm, condition: str, sign: float) -> Estimate:
+    values, both = sheet.change(arm, condition)
+    now = sheet.of(arm, condition)
+    missing = now.missing or sheet.of(baseline(arm), condition).missing
     if not both.any():
-        return undefined(clips, missing or f"no {condition} answers")
-    found = mean_of(clips, sign * values, both, corners=DIFFERENCE, span=(-1.0, 1.0), empty="no answers")
-    return found.noted(missing)
+        return undefined(sheet.clips, missing or f"no {condition} answers")
+    found = mean_of(sheet.clips, sign * values, both, corners=DIFFERENCE, span=(-1.0, 1.0), empty="no answers")
+    return found.noted(missing).noted(now.unread)
 
 
-def _recovered(cases: Sequence[RepairCase], clips: Clusters, arm: Arm) -> Estimate:
+def _recovered(sheet: Sheet, arm: Arm) -> Estimate:
     """A is the answer without the text, given as the arm gives its own: by scores, or to the run's own prompt."""
-    values, both = change(cases, arm, ADVERSARIAL)
-    before = answered(cases, baseline(arm), ADVERSARIAL)
-    alone = answered(cases, SWITCH, ADVERSARIAL) if arm.prompt is None else answered(cases, OWN_PROMPT, NEUTRAL)
+    values, both = sheet.change(arm, ADVERSARIAL)
+    alone = sheet.of(SWITCH, ADVERSARIAL) if arm.prompt is None else sheet.of(OWN_PROMPT, NEUTRAL)
     among = both & alone.ok
-    lost = alone.right.astype(np.float64) - before.right
+    lost = alone.right.astype(np.float64) - sheet.of(baseline(arm), ADVERSARIAL).right
     n = int(among.sum())
-    missing = answered(cases, arm, ADVERSARIAL).missing or alone.missing
+    missing = sheet.of(arm, ADVERSARIAL).missing or alone.missing
     if not n:
-        return undefined(clips, missing or "no adversarial answers")
+        return undefined(sheet.clips, missing or "no adversarial answers")
     empty = "the text takes nothing: without it no more answers are right"
-    found = ratio(clips, values, lost, among, corners=RECOVERED, span=(-float(n), float(n)), empty=empty)
+    found = ratio(sheet.clips, values, lost, among, corners=RECOVERED, span=(-float(n), float(n)), empty=empty)
     return found.noted(missing)

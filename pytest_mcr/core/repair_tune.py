@@ -20,7 +20,7 @@ from pytest_mcr.core.metrics import Metric, rows_of
 from pytest_mcr.core.rates import Estimates
 from pytest_mcr.core.repair_arms import Arm
 from pytest_mcr.core.repair_cases import RepairCase
-from pytest_mcr.core.repair_rows import Answered, answered, baseline, change, clips_of
+from pytest_mcr.core.repair_rows import Sheet, baseline, sheets
 
 DEV_SHARE: Final = 0.5
 LEAST_CLIPS: Final = 10
@@ -89,26 +89,16 @@ def select(dev: Cases, arm: Arm, budget: float) -> Selection:
         arm: with the options that are fixed.
         budget: largest faithful drop, mean over tasks, as a share of the answers.
     """
-    before = {c: [answered(own, baseline(arm), c) for own in _by_task(dev)] for c in (ADVERSARIAL, FAITHFUL)}
-
-    def moved(setting: Arm, condition: str) -> float:
-        sides = zip(_by_task(dev), before[condition], strict=True)
-        return float(np.mean([_mean_change(own, setting, condition, base) for own, base in sides]))
-
-    tried = [Setting(one, moved(one, ADVERSARIAL), 0.0 - moved(one, FAITHFUL)) for one in arm.settings]
+    tasks = sheets(dev)
+    tried = [Setting(one, _moved(tasks, one, ADVERSARIAL), 0.0 - _moved(tasks, one, FAITHFUL)) for one in arm.settings]
     frontier = _frontier([one for one in tried if np.isfinite(one.gain) and np.isfinite(one.drop)], budget)
     within = [one for one in tried if one.drop <= budget + _ROUNDING and np.isfinite(one.gain)]
     return Selection(arm, _best(within), frontier, len(tried))
 
 
-def _by_task(cases: Cases) -> list[list[RepairCase]]:
-    return [[case for case in cases if case.task == task] for task in sorted({case.task for case in cases})]
-
-
-def _mean_change(cases: Cases, arm: Arm, condition: str, before: Answered) -> float:
-    now = answered(cases, arm, condition)
-    both = now.ok & before.ok
-    return float((now.right[both].astype(float) - before.right[both]).mean()) if both.any() else float("nan")
+def _moved(tasks: Sequence[Sheet], arm: Arm, condition: str) -> float:
+    """Mean over tasks of an arm's change; NaN where a task has none."""
+    return float(np.mean([sheet.mean_change(arm, condition) for sheet in tasks]))
 
 
 def _best(settings: Sequence[Setting]) -> Setting | None:
@@ -134,22 +124,22 @@ def nauc_rows(test: Cases, selection: Selection) -> list[Metric]:
     (1/B) times the integral of the frontier from 0 to B. A clip's part in it is the weighted mean of its differences,
     so that the interval is that of a paired difference.
     """
-    tasks = _by_task(test)
-    found: list[Estimates] = [{("nauc", None, ()): _area(own, test, selection)} for own in tasks]
-    return [replace(row, extra={"arm": selection.asked.text}) for row in rows_of([own[0].task for own in tasks], found)]
+    tasks = sheets(test)
+    found: list[Estimates] = [{("nauc", None, ()): _area(sheet, selection)} for sheet in tasks]
+    rows = rows_of([sheet.task for sheet in tasks], found)
+    return [replace(row, extra={"arm": selection.asked.text}) for row in rows]
 
 
-def _area(cases: Cases, among: Cases, selection: Selection) -> Estimate:
-    clips = clips_of(cases, among)
+def _area(sheet: Sheet, selection: Selection) -> Estimate:
     width = selection.frontier[-1].high
     if width <= 0:
-        return undefined(clips, "a budget of 0 has no area")
-    total, both = np.zeros(len(cases)), answered(cases, baseline(selection.asked), ADVERSARIAL).ok
+        return undefined(sheet.clips, "a budget of 0 has no area")
+    total, both = np.zeros(len(sheet.cases)), sheet.of(baseline(selection.asked), ADVERSARIAL).ok
     for step in selection.frontier:
         if step.setting is not None:
-            values, known = change(cases, step.setting.arm, ADVERSARIAL)
+            values, known = sheet.change(step.setting.arm, ADVERSARIAL)
             total, both = total + values * (step.high - step.low) / width, both & known
-    return mean_of(clips, total, both, corners=DIFFERENCE, span=(-1.0, 1.0), empty="no adversarial answers")
+    return mean_of(sheet.clips, total, both, corners=DIFFERENCE, span=(-1.0, 1.0), empty="no adversarial answers")
 
 
 def to_json(selection: Selection, test: Cases) -> dict[str, Any]:
@@ -175,9 +165,6 @@ def to_json(selection: Selection, test: Cases) -> dict[str, Any]:
 
 def on(cases: Cases, arm: Arm) -> dict[str, float | None]:
     """Gain and drop of an arm on some clips, means over tasks; None where there are no answers to compare."""
-    found: dict[str, float | None] = {}
-    for name, condition, sign in (("gain", ADVERSARIAL, 1.0), ("drop", FAITHFUL, -1.0)):
-        parts = [_mean_change(own, arm, condition, answered(own, baseline(arm), condition)) for own in _by_task(cases)]
-        value = sign * float(np.mean(parts)) + 0.0
-        found[name] = value if np.isfinite(value) else None
-    return found
+    tasks = sheets(cases)
+    moved = {"gain": _moved(tasks, arm, ADVERSARIAL), "drop": 0.0 - _moved(tasks, arm, FAITHFUL)}
+    return {name: value if np.isfinite(value) else None for name, value in moved.items()}

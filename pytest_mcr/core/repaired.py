@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_mcr.core.metrics import OVERALL, Metric
-from pytest_mcr.core.repair_arms import NOISE, Arm
+from pytest_mcr.core.prompt_arms import PROMPT_ARMS
+from pytest_mcr.core.repair_arms import NOISE, PROMPT, Arm
 from pytest_mcr.core.repair_cases import RepairCase
-from pytest_mcr.core.repair_rows import JOINT, repair_rows
+from pytest_mcr.core.repair_rows import JOINT, Sheet, repair_rows, sheets
 from pytest_mcr.core.repair_tune import nauc_rows, select, split, to_json, too_few
 
 
@@ -28,6 +29,12 @@ class Repaired:
     names: tuple[str, ...] = ()
     selection: dict[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``results.json`` holds beside the rows: versions of the prompts, and how options were chosen."""
+        prompts = [name.removeprefix(PROMPT) for name in self.names if name.startswith(PROMPT)]
+        versions = {name: PROMPT_ARMS[name].version for name in prompts if name in PROMPT_ARMS}
+        return {"arms": list(self.names), "prompts": versions, "tuned": self.selection or None}
 
     @property
     def judged(self) -> tuple[Metric, ...]:
@@ -58,7 +65,8 @@ def repaired(cases: Sequence[RepairCase], arms: Sequence[Arm], *, tune: bool, bu
     asked = sum(case.asked for case in cases)
     problems = (f"{len(lost)} of {asked} prompts of the mitigation suite had an error",) if lost else ()
     if not tune:
-        plain = [row for arm in arms for row in _rows(cases, arm, arm, seed)]
+        tasks = sheets(cases)
+        plain = [row for arm in arms for row in _rows(tasks, arm, arm, seed)]
         return Repaired(_ordered(plain), names, {}, problems)
     dev, test = split(cases, seed)
     few = too_few(dev, test)
@@ -80,9 +88,9 @@ def _ordered(rows: Sequence[Metric]) -> tuple[Metric, ...]:
     return tuple(sorted(rows, key=lambda row: (row.task == OVERALL, row.task)))
 
 
-def _rows(cases: Sequence[RepairCase], arm: Arm, asked: Arm, seed: int) -> list[Metric]:
+def _rows(tasks: Sequence[Sheet], arm: Arm, asked: Arm, seed: int) -> list[Metric]:
     """The rows of an arm under the name that was asked for; of a perturbed branch they say how it was made."""
-    rows = repair_rows(cases, [arm], [asked.text])
+    rows = repair_rows(tasks, arm, asked.text)
     noisy = [branch.removeprefix(NOISE) for branch in arm.branches if branch.startswith(NOISE)]
     return (
         [_noted(row, f"P is the clip under white noise at {noisy[0]} dB, seed {seed}") for row in rows]
@@ -97,18 +105,19 @@ def _tuned(
     """Rows on the test split alone; an arm without a setting within the budget has no numbers."""
     rows: list[Metric] = []
     told: dict[str, Any] = {}
+    tasks = sheets(test)
     for arm in arms:
         if len(arm.settings) == 1:
-            rows += _rows(test, arm, arm, seed)
+            rows += _rows(tasks, arm, arm, seed)
             continue
         selection = select(dev, arm, budget)
         told[arm.text] = to_json(selection, test)
         if selection.chosen is None:
             why = f"no setting keeps the faithful drop within {budget:g} on the dev split"
-            rows += [_without(row, why) for row in repair_rows(test, [JOINT], [arm.text])]
+            rows += [_without(row, why) for row in repair_rows(tasks, JOINT, arm.text)]
         else:
             note = f"chosen on the dev split: {selection.chosen.arm.text}"
-            rows += [_noted(row, note) for row in _rows(test, selection.chosen.arm, arm, seed)]
+            rows += [_noted(row, note) for row in _rows(tasks, selection.chosen.arm, arm, seed)]
         rows += nauc_rows(test, selection)
     return rows, told
 

@@ -76,7 +76,7 @@ class RunRecord:
             "canary": dict(self.canary),
             "audit": dict(self.audit),
             "timing": dict(self.timing),
-        } | ({"mitigation": judgement.repairs.selection} if judgement.repairs.selection else {})
+        } | ({"mitigation": judgement.repairs.to_json()} if judgement.repairs.names else {})
 
     def _numbers(self) -> tuple[Metric, ...]:
         judgement = self.judgement

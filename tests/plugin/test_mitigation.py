@@ -45,6 +45,7 @@ def test_a_text_follower_is_repaired_by_the_audio_alone(mcr: Runner, data: Path,
     assert list(values(ran, "passes").values()) == [1, 1, 1, 2, 2, 1]
     assert values(ran, "accuracy", "adversarial") == dict(zip(names, [0, 1, 0, 1, 0, 0], strict=True))
     assert {row["n"] for row in arms(ran, "gain").values()} == {24}
+    assert ran.results["mitigation"] == {"arms": names, "prompts": {"ignore-text": 1}, "tuned": None}
     assert all(row["low"] <= row["value"] <= row["high"] for row in arms(ran, "gain").values())
     assert "Mitigation" in ran.result.outlines
     assert any(line.split()[:2] == ["hard-switch", "1.00"] for line in ran.result.outlines)
@@ -61,7 +62,7 @@ def test_a_listener_has_nothing_to_gain(mcr: Runner, data: Path) -> None:
 def test_tuning_is_reported_on_the_test_split_alone(mcr: Runner, data40: Path) -> None:
     ran = mcr(FOLLOWER, data40, REPORT, "--mcr-tune", "--mcr-mitigation=gacl", "--mcr-suite=bench", "-k", "repair")
     assert ran.code == 0, ran.text
-    found = ran.results["mitigation"]
+    found = ran.results["mitigation"]["tuned"]
     assert found["budget"] == 0.05
     assert len(found["dev"]) == len(found["test"]) == 40
     assert not set(found["dev"]) & set(found["test"])
@@ -246,6 +247,7 @@ def test_an_answer_that_was_to_be_written_last_is_read_there(
     assert values(ran, "accuracy", "adversarial")["prompt:none"] == 0
     assert arms(ran, "gain")["prompt:reason"]["value"] == 0.5
     assert arms(ran, "gain")["prompt:reason"]["n"] == 4
+    assert "2 of 4 adversarial answers unparsed or flagged" in arms(ran, "gain")["prompt:reason"]["note"]
 
 
 def test_recorded_answers_hold_no_branches(mcr: Runner, data: Path) -> None:

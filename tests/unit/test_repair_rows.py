@@ -14,7 +14,7 @@ from pytest_mcr.core.grammar import parse_gate
 from pytest_mcr.core.metrics import Metric, Table
 from pytest_mcr.core.repair_arms import Arm, arms_of, parse_arm
 from pytest_mcr.core.repair_cases import NO_SCORES, RepairCase
-from pytest_mcr.core.repair_rows import repair_rows
+from pytest_mcr.core.repair_rows import repair_rows, sheets
 from pytest_mcr.core.repaired import repaired
 from tests.unit.planted_branches import clip, clips
 
@@ -23,7 +23,7 @@ ARMS = ("joint", "hard-switch", "gacl?lambda=1", "aad", "pmi", "contextual")
 
 def rows(cases: list[RepairCase], *arms: str) -> dict[tuple[str, str, str | None, str], Metric]:
     parsed = [Arm(text) if text == "prompt:none" else parse_arm(text) for text in arms or ARMS]
-    found = repair_rows(cases, parsed, [arm.text for arm in parsed])
+    found = [row for arm in parsed for row in repair_rows(sheets(cases), arm, arm.text)]
     return {(str(row.extra["arm"]), row.metric, row.condition, row.task): row for row in found}
 
 

@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 from pytest_mcr.core.clusters import Clusters, Codes, Floats
 from pytest_mcr.core.confidence import placements
 from pytest_mcr.core.estimates import Estimate, undefined
-from pytest_mcr.core.intervals import ONE_SIDED, TWO_SIDED, Limits, correlation, wilson
+from pytest_mcr.core.intervals import ONE_SIDED, TWO_SIDED, Limits, wilson
 
 CHANCE: Final = 0.5
 ONE_CLASS: Final = "only one class"
@@ -91,7 +91,7 @@ def difference(one: Estimate, other: Estimate) -> Estimate:
     floor = at_least_chance(other)
     assert floor.value is not None
     assert floor.limits is not None
-    rho = float(correlation(np.stack([one.influence, floor.influence]), np.stack([one.share, floor.share]))[0, 1])
+    rho = _correlation(one.influence, floor.influence)
     a = np.abs(one.value - _ends(one.limits))
     b = np.abs(floor.value - _ends(floor.limits)[[1, 0, 3, 2]])
     reach = np.sqrt(np.maximum(a**2 + b**2 - 2 * rho * a * b, 0.0)) * (-1, 1, -1, 1)
@@ -144,6 +144,12 @@ def at_least_chance(estimate: Estimate) -> Estimate:
     if estimate.value >= CHANCE:
         return replace(estimate, limits=limits)
     return replace(estimate, value=CHANCE, limits=limits, influence=np.zeros_like(estimate.influence))
+
+
+def _correlation(one: Floats, other: Floats) -> float:
+    """Of two errors; none where one shows no variance, because dependence narrows a difference."""
+    scale = float(np.sqrt((one @ one) * (other @ other)))
+    return float(one @ other) / scale if scale > 1e-18 else 0.0
 
 
 def _ends(limits: Limits) -> Floats:

@@ -78,6 +78,8 @@ def test_a_baseline_below_chance_is_no_credit() -> None:
     assert gap.value is not None
     assert gap.limits is not None
     assert 0 < gap.limits.low < gap.limits.lower95 < gap.value < gap.limits.upper95 <= gap.limits.high <= 0.5
+    assert good.limits is not None
+    assert gap.limits.low <= good.limits.low - 0.5  # a baseline without any variance narrows nothing
     same = difference(good, good)
     assert same.value == 0
     assert same.limits is not None

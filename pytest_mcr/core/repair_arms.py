@@ -7,6 +7,7 @@ best among a few values. The arithmetic itself is in `repair`. Imports nothing h
 from __future__ import annotations
 
 import difflib
+import functools
 import itertools
 import math
 from collections.abc import Mapping
@@ -151,10 +152,9 @@ class Arm:
         return self.name.removeprefix(PROMPT) if self.name.startswith(PROMPT) else None
 
     @property
-    def options(self) -> dict[str, Value]:
+    def options(self) -> Mapping[str, Value]:
         """All options, defaults included; empty for a prompt."""
-        known = {} if self.prompt is not None else RULES[self.name].parameters
-        return {key: one.default for key, one in known.items()} | dict(self.given)
+        return _options(self)
 
     def number(self, key: str) -> float:
         """The option of that name."""
@@ -163,19 +163,7 @@ class Arm:
     @property
     def branches(self) -> tuple[str, ...]:
         """The branches whose scores the rule combines, as `repair_cases` names them; empty for a prompt."""
-        options = self.options
-        silent = options.get("without") == "none"
-        needed = {
-            "joint": ("joint",),
-            "hard-switch": ("audio",),
-            "self-gated": ("joint", "audio"),
-            "pmi": (str(options.get("of")), "silence"),
-            "contextual": ("joint", *(("text_alone", "nothing") if silent else ("text", "silence"))),
-            "aad": ("joint", "text_alone" if silent else "text"),
-            "acd": ("joint", f"{NOISE}{options.get('snr', 0.0):g}"),
-            "gacl": ("joint", "audio"),
-        }
-        return needed.get(self.name, ())
+        return _branches(self)
 
     @property
     def passes(self) -> int:
@@ -195,6 +183,29 @@ class Arm:
             chosen = given | dict(zip(free, values, strict=True))
             found.append(Arm(self.name, tuple((key, chosen[key]) for key in known if key in chosen)))
         return tuple(found)
+
+
+@functools.cache
+def _options(arm: Arm) -> Mapping[str, Value]:
+    known = {} if arm.prompt is not None else RULES[arm.name].parameters
+    return MappingProxyType({key: one.default for key, one in known.items()} | dict(arm.given))
+
+
+@functools.cache
+def _branches(arm: Arm) -> tuple[str, ...]:
+    options = arm.options
+    silent = options.get("without") == "none"
+    needed = {
+        "joint": ("joint",),
+        "hard-switch": ("audio",),
+        "self-gated": ("joint", "audio"),
+        "pmi": (str(options.get("of")), "silence"),
+        "contextual": ("joint", *(("text_alone", "nothing") if silent else ("text", "silence"))),
+        "aad": ("joint", "text_alone" if silent else "text"),
+        "acd": ("joint", f"{NOISE}{options.get('snr', 0.0):g}"),
+        "gacl": ("joint", "audio"),
+    }
+    return needed.get(arm.name, ())
 
 
 def _written(value: Value) -> str:

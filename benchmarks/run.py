@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def all_rows(root: Path, cases: int) -> Rows:
     """Every measurement by the name of its work, in the order in which they run; nothing is measured yet."""
-    parts = (Lab(), Dominance(), Long(root), WholeRuns(root, cases), Memory(root, cases), Overhead(root, cases))
+    parts = (Lab(), Long(root), WholeRuns(root, cases), Dominance(), Memory(root, cases), Overhead(root, cases))
     return {name: measure for part in parts for name, measure in part.rows().items()}
 
 

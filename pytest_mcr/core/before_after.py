@@ -103,6 +103,9 @@ def _calibration(one: Panel, two: Panel, condition: str) -> list[Change]:
 
 
 def _difference(now: Estimate, was: Estimate, condition: str) -> Estimate:
+    lacking = next((side for side in (now, was) if side.value is None), None)
+    if lacking is not None:
+        return replace(lacking, n=min(now.n, was.n))
     return difference(now, was, condition, min(now.n, was.n))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import Any
 
+from pytest_mcr.core.case import CONDITIONS
 from pytest_mcr.train.lora_data import SYNTHETIC
 
 FLAGS = ("samples", "epochs", "steps", "batch", "accumulate", "lr", "rank", "dev", "seed", "template", "threads")
@@ -13,9 +15,19 @@ FLAGS = ("samples", "epochs", "steps", "batch", "accumulate", "lr", "rank", "dev
 def command_of(facts: Mapping[str, Any]) -> str:
     """The command that makes this adapter again."""
     data = SYNTHETIC if facts["data"] == SYNTHETIC else "DIR"
-    mix = ",".join(f"{name}={share:g}" for name, share in facts["mix"].items())
+    mix = ",".join(f"{name}={share:g}" for name, share in shares_of(facts))
     flags = " ".join(f"--{name} {facts[name]}" for name in FLAGS if facts[name] is not None)
-    return f"python -m pytest_mcr.train.lora --model {facts['model']} --data {data} --out OUT \\\n  --mix {mix} {flags}"
+    lines = [
+        f"python -m pytest_mcr.train.lora --model {facts['model']} --data {data} --out OUT",
+        f"--mix {mix}",
+        *wrap(flags, 100, break_on_hyphens=False),
+    ]
+    return " \\\n  ".join(lines)
+
+
+def shares_of(facts: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """The mix in the order of the conditions."""
+    return [(name, facts["mix"][name]) for name in CONDITIONS if name in facts["mix"]]
 
 
 def adapter_card(facts: Mapping[str, Any]) -> str:
@@ -24,7 +36,7 @@ def adapter_card(facts: Mapping[str, Any]) -> str:
     Args:
         facts: as in ``training.json``.
     """
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in facts["mix"].items())
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in shares_of(facts))
     rows = "\n".join(f"| {step:.0f} | {loss:.4f} | {dev:.4f} |" for step, loss, dev in facts["history"])
     used = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     licence = (
@@ -38,12 +50,16 @@ def adapter_card(facts: Mapping[str, Any]) -> str:
 {command_of(facts)}
 ```
 
-{facts["parameters"]} parameters on the linear layers of the language model's attention and MLP. {licence}
+{facts["parameters"]} parameters on the linear layers of the language model's attention and MLP.
+{licence}
 
-* Examples: {facts["samples"]}, of which {shares}; only the answer and the end of the turn are learned.
+* Examples: {facts["samples"]}, of which {shares}.
+  Only the answer and the end of the turn are learned.
 * Steps: {facts["steps_taken"]}; kept are the weights of step {facts["kept_step"]}, with the least dev loss.
-* sha256 of the weights: `{facts["weights"]}`; of the model's weight files: `{facts["base_weights"]}`.
-* Made with {used}, {facts["dtype"]} on {facts["device"]}.
+* sha256 of the weights: `{facts["weights"]}`.
+* sha256 of the model's weight files: `{facts["base_weights"]}`.
+* Made with {used},
+  {facts["dtype"]} on {facts["device"]}.
 
 | step | loss, nats a token | dev loss |
 |---|---|---|

@@ -176,13 +176,16 @@ class Training:
         with half:
             return loss_of(self.model, self._examples.tensors(batch), batch, self._window)
 
-    def _measure(self) -> None:
-        """Dev loss in nats a token; keeps the weights where it is the least so far."""
-        place = self.place
+    def dev_loss(self) -> float:
+        """Mean loss of the dev examples now, in nats a token."""
         turns = [self._examples.turn(one) for one in self._parts.dev]
         with torch.no_grad():
             summed = sum(self._loss(batch).item() for batch in self._examples.batches(turns, self._plan.batch))
-        dev = summed / sum(turn.answer for turn in turns)
+        return summed / sum(turn.answer for turn in turns)
+
+    def _measure(self) -> None:
+        """Take the dev loss; keeps the weights where it is the least so far."""
+        place, dev = self.place, self.dev_loss()
         place.history.append([place.step, place.summed[0] / max(place.summed[1], 1), dev])
         self._report(f"step {place.step}: loss {place.history[-1][1]:.4f}, dev {dev:.4f} nats a token")
         place.summed = [0.0, 0.0]

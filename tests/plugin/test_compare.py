@@ -18,7 +18,7 @@ def runs(mcr: Runner, data: Path, tmp_path: Path) -> tuple[Path, Path]:
     for name in ("text-follower", "listener"):
         ran = mcr(f"oracle:{name}", data, "--mcr-profile", "report")
         assert ran.code == 0, ran.text
-        found.append(shutil.move(ran.out, tmp_path / name))
+        found.append(Path(shutil.move(ran.out, tmp_path / name)))
     return found[0], found[1]
 
 

@@ -23,6 +23,10 @@ NOT_STATED: Final = "the model stated no confidence"
 """The same reason where confidence was asked for and not taken from scores."""
 
 
+MEASURED: Final = frozenset({"mean_confidence", "overconfidence", "auroc", "agreement"})
+"""Numbers of the confidence suite that the benchmark's cases give in every run."""
+
+
 def confidences(panel: Panel) -> Estimates:
     """``mean_confidence`` (also of right and of wrong answers), ``overconfidence``, ``auroc``, ``agreement``.
 

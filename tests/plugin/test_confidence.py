@@ -138,3 +138,11 @@ def test_its_path_names_the_suite_and_without_a_model_it_is_skipped(
 
     copy = pytester.makepyfile(test_mine=suite("test_confidence.py").read_text(encoding="utf-8"))
     pytester.runpytest_inprocess(copy).assert_outcomes(skipped=1)
+
+
+def test_the_benchmark_alone_can_be_gated_on_what_it_measures_anyhow(mcr: Runner, data40: Path) -> None:
+    gates = ("--mcr-gate", "overconfidence[adversarial] <= 0.4", "--mcr-gate", "auroc[adversarial] >= 0.7")
+    ran = mcr("oracle:text-follower", data40, "--mcr-suite", "bench", *gates)
+    assert ran.gates["overconfidence[adversarial] <= 0.4"] == "fail"
+    refused = mcr("oracle:text-follower", data40, "--mcr-suite", "bench", "--mcr-gate", "ece[adversarial] <= 0.1")
+    assert "needs the confidence suite" in refused.text

@@ -12,7 +12,7 @@ from rich.text import Text
 from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL, IRRELEVANT, NEUTRAL
 from pytest_mcr.core.metrics import OVERALL, Metric
 from pytest_mcr.core.repaired import Repaired
-from pytest_mcr.report.terminal_tables import cell, grid, own_note
+from pytest_mcr.report.terminal_tables import cell, grid, name_of, own_note
 from pytest_mcr.report.wording import NOTHING, count, figure, safe
 from pytest_mcr.run.record import RunRecord
 
@@ -37,16 +37,39 @@ Rows = dict[tuple[str, str, str | None], Metric]
 
 
 def mitigation(record: RunRecord) -> Iterator[RenderableType]:
-    """Everything that the suite compared; nothing where it did not run."""
+    """Everything that the suite compared; nothing where it did not run.
+
+    Means over tasks, or the tasks that have numbers where some arm has none over all.
+    """
     repairs = record.judgement.repairs
-    rows: Rows = {
-        (str(row.extra["arm"]), row.metric, row.condition): row for row in repairs.rows if row.task == OVERALL
-    }
-    if not rows:
+    if not repairs.rows:
         return
-    clips = max((row.n for row in rows.values() if row.metric == "gain"), default=0)
-    yield from _basis(repairs.selection, clips)
-    accuracy = grid("accuracy by arm, mean over tasks", *ACCURACIES, gap=1)
+    tasks = shown_tasks(repairs)
+    yield from _basis(repairs.selection, max(row.n for row in repairs.rows if row.metric == "passes"))
+    for task in tasks:
+        yield from _tables(repairs, rows_of_task(repairs, task), name_of(task))
+    for task in tasks or (OVERALL,):
+        where = "" if task == OVERALL else f" in {safe(task)}"
+        yield from _remarks(repairs, rows_of_task(repairs, task), where)
+    yield Text(LEGEND)
+
+
+def rows_of_task(repairs: Repaired, task: str) -> Rows:
+    """Rows by arm, metric and condition."""
+    return {(str(row.extra["arm"]), row.metric, row.condition): row for row in repairs.rows if row.task == task}
+
+
+def shown_tasks(repairs: Repaired) -> tuple[str, ...]:
+    """The mean over tasks where the unrepaired answers have one, else the tasks in which any arm has a gain."""
+    joint = rows_of_task(repairs, OVERALL).get(("joint", "accuracy", ADVERSARIAL))
+    if joint is not None and joint.value is not None:
+        return (OVERALL,)
+    measured = [row.task for row in repairs.rows if row.metric == "gain" and row.value is not None]
+    return tuple(task for task in dict.fromkeys(measured) if task != OVERALL)
+
+
+def _tables(repairs: Repaired, rows: Rows, task: str) -> Iterator[RenderableType]:
+    accuracy = grid(f"accuracy, {task}", *ACCURACIES, gap=1)
     for name in repairs.names:
         accuracy.add_row(safe(name), *(cell(rows.get((name, "accuracy", condition))) for condition in ACCURACIES))
     yield Padding(accuracy, (0, 0, 1, 2))
@@ -56,8 +79,6 @@ def mitigation(record: RunRecord) -> Iterator[RenderableType]:
             cells = {metric: rows.get((name, metric, None)) for _, metric in columns}
             changes.add_row(safe(name), *(_passes(row) if key == "passes" else cell(row) for key, row in cells.items()))
         yield Padding(changes, (0, 0, 1, 2))
-    yield from _remarks(repairs, rows)
-    yield Text(LEGEND)
 
 
 def _passes(row: Metric | None) -> str:
@@ -75,7 +96,7 @@ def _basis(selection: dict[str, Any], clips: int) -> Iterator[RenderableType]:
     yield Text("")
 
 
-def _remarks(repairs: Repaired, rows: Rows) -> Iterator[RenderableType]:
+def _remarks(repairs: Repaired, rows: Rows, where: str) -> Iterator[RenderableType]:
     """What was chosen for each tuned arm, and why numbers are missing."""
     for name in repairs.names:
         gain, area = rows.get((name, "gain", None)), rows.get((name, "nauc", None))
@@ -83,4 +104,4 @@ def _remarks(repairs: Repaired, rows: Rows) -> Iterator[RenderableType]:
         if area is not None and area.value is not None:
             note += f"; nAUC {figure(area.value)} over its budgets"
         if note:
-            yield Padding(Text(f"{safe(name)}: {note.removeprefix('; ')}"), (0, 0, 0, 2))
+            yield Padding(Text(f"{safe(name)}{where}: {note.removeprefix('; ')}"), (0, 0, 0, 2))

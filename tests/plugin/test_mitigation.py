@@ -198,6 +198,23 @@ def test_without_scores_only_prompts_are_compared(mcr: Runner, data: Path, pulle
     assert gated.code == 8, gated.text
 
 
+def test_an_open_ended_task_does_not_hide_the_others(mcr: Runner, tmp_path: Path) -> None:
+    made = folders.records(24, ("AQA", "SER"))
+    for number, row in enumerate(made["SER"]):  # more than twenty golds and no list of candidates: an open question
+        del row["candidates"], row["text_labels"]
+        row["gt"] = f"sound {number}"
+    data = folders.write(tmp_path / "open", made)
+    ran = mcr("oracle:listener", data, REPORT, SUITE, "--mcr-mitigation=gacl")
+    assert ran.code == 0, ran.text
+    assert values(ran, "gain")["gacl"] is None
+    assert arms(ran, "gain", task="AQA")["gacl"]["value"] == 0
+    assert any(line.split()[:2] == ["accuracy,", "AQA"] for line in ran.result.outlines)
+    assert not any(line.split()[:2] == ["accuracy,", "SER"] for line in ran.result.outlines)
+    only = mcr("oracle:listener", data, REPORT, SUITE, "--mcr-mitigation=gacl", "--mcr-tasks=SER")
+    assert only.code == 0, only.text
+    assert "the model gives no scores of a closed candidate set (24 of 24)" in " ".join(only.text.split())
+
+
 THINKER = """\
 from pytest_mcr import Response
 

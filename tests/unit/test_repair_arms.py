@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,3 +164,10 @@ def test_arms_that_write_first_have_room() -> None:
 )
 def test_the_answer_is_what_follows_the_mark(text: str, given: str) -> None:
     assert conclusion(text, ("happy", "sad")) == given
+
+
+def test_the_docs_name_every_arm() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "mitigation.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in RULES)
+    assert all(name in page for name in PROMPT_ARMS)
+    assert all(f"`{key}`" in page or f"`{key}=" in page for rule in RULES.values() for key in rule.parameters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from textwrap import wrap
+from textwrap import fill, wrap
 from typing import Any
 
 from pytest_mcr.core.case import CONDITIONS
@@ -39,6 +39,7 @@ def adapter_card(facts: Mapping[str, Any]) -> str:
     shares = ", ".join(f"{name} {share:.0%}" for name, share in shares_of(facts))
     rows = "\n".join(f"| {step:.0f} | {loss:.4f} | {dev:.4f} |" for step, loss, dev in facts["history"])
     used = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    made = fill(f"* {facts['dtype']} on {facts['device']}, with {used}.", 118, subsequent_indent="  ")
     licence = (
         "Licence of the weights: CC0-1.0; all training material is synthetic."
         if facts["data"] == SYNTHETIC
@@ -58,8 +59,7 @@ def adapter_card(facts: Mapping[str, Any]) -> str:
 * Steps: {facts["steps_taken"]}; kept are the weights of step {facts["kept_step"]}, with the least dev loss.
 * sha256 of the weights: `{facts["weights"]}`.
 * sha256 of the model's weight files: `{facts["base_weights"]}`.
-* Made with {used},
-  {facts["dtype"]} on {facts["device"]}.
+{made}
 
 | step | loss, nats a token | dev loss |
 |---|---|---|

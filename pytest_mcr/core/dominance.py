@@ -249,13 +249,14 @@ def _steps(clips: Iterable[Probed], operator: str) -> Votes:
 
 
 def _by_level(clips: Iterable[Probed]) -> Mapping[str, Votes]:
-    """Heard clips: does the adversarial text, as it is and by operator and level, make the answer wrong?"""
+    """Heard clips: does the adversarial text make the answer wrong, as it is, by operator, and by level?"""
     votes: dict[str, Votes] = {}
     for clip in clips:
         base = clip.base("joint")
         if not heard(clip) or base is None:
             continue
         for trial in (base, *clip.varied("joint")):
-            name = f"{trial.operator}:{trial.level}" if trial.operator else "none"
-            votes.setdefault(name, []).append(_Voter(clip).vote(name, trial.answer != clip.gold))
+            names = (trial.operator, f"{trial.operator}:{trial.level}") if trial.operator else ("none",)
+            for name in names:
+                votes.setdefault(name, []).append(_Voter(clip).vote(name, trial.answer != clip.gold))
     return votes

@@ -78,7 +78,8 @@ def _numbers(table: Table, names: Sequence[tuple[str, str]], head: str) -> Itera
 
 def _edits(table: Table) -> Iterator[RenderableType]:
     """Share of heard clips whose answer the adversarial text turns, as it is and by edit; the strongest first."""
-    rows = [row for row in table if row.metric == f"{PREFIX}flip" and row.task == OVERALL and row.value is not None]
+    flips = [row for row in table if row.metric == f"{PREFIX}flip" and row.task == OVERALL and row.value is not None]
+    rows = [row for row in flips if ":" not in _edit(row)]  # all levels of an operator together
     if not rows:
         return
     base = [row for row in rows if row.extra["operator"] == "none"]
@@ -89,7 +90,7 @@ def _edits(table: Table) -> Iterator[RenderableType]:
         block.add_row(name, with_interval(row.value, row.low, row.high), str(row.n))
     yield Padding(block, (0, 0, 0, 2))
     if len(others) > EDITS_SHOWN:
-        yield Text(f"  and {len(others) - EDITS_SHOWN} milder edits in results.json")
+        yield Text(f"  and {len(others) - EDITS_SHOWN} weaker operators, and every level, in results.json")
 
 
 def _edit(row: Metric) -> str:

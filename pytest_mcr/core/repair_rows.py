@@ -172,7 +172,7 @@ def _recovered(sheet: Sheet, arm: Arm) -> Estimate:
     n = int(among.sum())
     missing = sheet.of(arm, ADVERSARIAL).missing or alone.missing
     if not n:
-        return undefined(sheet.clips, missing or "no adversarial answers")
+        return undefined(sheet.clips, missing or f"no {NEUTRAL if both.any() else ADVERSARIAL} answers")
     empty = "the text takes nothing: without it no more answers are right"
     found = ratio(sheet.clips, values, lost, among, corners=RECOVERED, span=(-float(n), float(n)), empty=empty)
     return found.noted(missing)

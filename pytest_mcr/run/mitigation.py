@@ -151,12 +151,12 @@ def questions(
     found: dict[str, Asked] = {}
     for condition in conditions:
         case = Case(sample, condition)
-        for branch in branches:
+        for number, branch in enumerate(branches, start=len(prompts)):
             place = slot(branch, condition)
             asks_case = (place == "audio" and condition == NEUTRAL) or place == f"joint:{condition}"
             prompt = prompt_slot(own, condition) if own is not None and asks_case else None
             if place not in found or prompt is not None:
-                found[place] = Asked(_branch(case, branch, template, settings.seed), place, prompt)
+                found[place] = Asked(_branch(case, branch, template, settings.seed, number), place, prompt)
         if own is not None and not branches:
             found[prompt_slot(own, condition)] = Asked(case_question(case, template), None, prompt_slot(own, condition))
         for number, name in enumerate(name for name in prompts if name != AS_ASKED):
@@ -168,10 +168,10 @@ def questions(
 _LETTER: Final = {"joint": "J", "audio": "A", "text": "T", "silence": "0", "text_alone": "T", "nothing": "0"}
 
 
-def _branch(case: Case, branch: str, template: Template, seed: int) -> Question:
+def _branch(case: Case, branch: str, template: Template, seed: int, number: int) -> Question:
     """J is the case itself and A its neutral case, so that the cache holds what the benchmark asked."""
     if branch.startswith(NOISE):
-        return _noisy(case, float(branch.removeprefix(NOISE)), template, seed)
+        return _noisy(case, template, Noise(float(branch.removeprefix(NOISE)), seed), number)
     place = slot(branch, case.condition).partition(":")[0]
     neutral = Case(case.sample, NEUTRAL)
     if place in ("joint", "audio"):
@@ -180,15 +180,15 @@ def _branch(case: Case, branch: str, template: Template, seed: int) -> Question:
     return branch_question(neutral if _LETTER[place] == "0" else case, _LETTER[place], template, silence)
 
 
-def _noisy(case: Case, snr: float, template: Template, seed: int) -> Question:
+def _noisy(case: Case, template: Template, noise: Noise, number: int) -> Question:
     return Question(
-        f"{case.id}::{SUITE}.noise{snr:g}",
+        f"{case.id}::{SUITE}.{number}",
         case,
         case.condition,
         render(template, case.sample, case.condition),
         "noise",
         told=_told(case),
-        noise=Noise(snr, seed),
+        noise=noise,
     )
 
 

@@ -134,6 +134,19 @@ def test_whole_prompts_leave_no_place_for_another(mcr: Runner, tmp_path: Path) -
     assert values(ran, "gain")[GACL] == 1
 
 
+def test_a_chosen_design_has_fewer_numbers(mcr: Runner, data: Path) -> None:
+    words = ("--mcr-conditions=adversarial", f"--mcr-mitigation={GACL}", "--mcr-mitigation=prompt:unreliable")
+    mcr(FOLLOWER, data, SUITE, *words, "--mcr-gate", f"drop[{GACL}] <= 0").refused("needs the condition faithful")
+    ran = mcr(FOLLOWER, data, REPORT, SUITE, *words)
+    assert ran.code == 0, ran.text
+    assert values(ran, "gain")[GACL] == 1
+    assert values(ran, "recovered")[GACL] == 1  # the rules' own A is asked in any case
+    assert arms(ran, "recovered")["prompt:unreliable"]["note"] == "no neutral answers"
+    assert values(ran, "drop") == {}
+    skipped = mcr(FOLLOWER, data, REPORT, SUITE, "--mcr-conditions=neutral", "-rs")
+    assert "needs the adversarial text" in skipped.text
+
+
 def test_a_part_of_the_clips_is_partial(mcr: Runner, data: Path) -> None:
     ran = mcr(FOLLOWER, data, SUITE, f"--mcr-mitigation={GACL}", "-k", "AQA", "--mcr-gate", f"gain[{GACL}] >= 0.5")
     assert ran.code == 8, ran.text

@@ -296,3 +296,27 @@ def test_the_ini_keys(mcr: Runner, data: Path, pytester: pytest.Pytester) -> Non
     assert list(values(ran, "gain")) == ["joint", "hard-switch", GACL, "pmi"]
     assert ran.results["settings"]["mitigation"] == [GACL, "pmi"]
     assert ran.results["settings"]["budget"] == 0.1
+
+
+def test_a_real_model_is_asked_in_every_branch(pytester: pytest.Pytester) -> None:
+    names = ("aad?without=none", "acd", "contextual", "gacl", "prompt:ignore-text", "prompt:reason")
+    words = [f"--mcr-mitigation={name}" for name in names]
+    out = pytester.path / "out"
+    result = pytester.runpytest_subprocess(
+        "--mcr-model=lab",
+        "--mcr-out",
+        out,
+        REPORT,
+        SUITE,
+        *words,
+        "--mcr-tasks=VSC",
+        "--mcr-limit=4",
+        "--mcr-cache=off",
+    )  # torch cannot be imported twice, so in a process of its own
+    ran = Ran(result, out)
+    assert ran.code == 0, ran.text
+    gain = arms(ran, "gain", task="VSC")
+    assert list(gain) == ["joint", "hard-switch", "prompt:none", *names]
+    assert all(row["value"] is not None and row["n"] == 4 for row in gain.values())
+    assert gain["hard-switch"]["value"] >= 0.5
+    assert gain["gacl"]["value"] <= gain["hard-switch"]["value"]

@@ -14,9 +14,12 @@ from pytest_mcr.errors import ModelError
 CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
 TRAINING: Final = "training.json"
-"""What our own trainer writes beside the weights; only its digest of the model below is read here."""
+"""What our own trainer writes beside the weights; two of its keys are read here."""
 BASE: Final = "base_weights"
-"""Key of that digest."""
+"""Key of the digest of the model that it was trained on."""
+CLIPS: Final = "clips"
+"""Key of the digests of the clips that it was trained on, or chosen by."""
+LEARNED: Final = "the adapter was trained on this clip, so its answer shows nothing; take the clip out of --mcr-data"
 INSTALL: Final = "type: pip install 'pytest-mcr[lora]'"
 
 
@@ -68,6 +71,22 @@ def adapter_digest(folder: Path) -> str:
     for name in (CONFIG, WEIGHTS):
         total.update(f"{name}\0{hashlib.sha256((folder / name).read_bytes()).hexdigest()}\n".encode())
     return total.hexdigest()
+
+
+def trained_clips(folder: Path) -> frozenset[str]:
+    """Digests of the clips that an adapter was trained on, as far as its record says.
+
+    Args:
+        folder: of the adapter.
+
+    Raises:
+        ModelError: the record cannot be read, or its list is none.
+    """
+    path = folder / TRAINING
+    found = _read(path).get(CLIPS, []) if path.is_file() else []
+    if not isinstance(found, list) or not all(isinstance(digest, str) for digest in found):
+        raise ModelError(f"{path}: {CLIPS} is no list of digests; expected what pytest_mcr.train.lora wrote")
+    return frozenset(found)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

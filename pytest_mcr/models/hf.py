@@ -20,8 +20,7 @@ import torch
 import transformers
 
 from pytest_mcr.errors import ModelError
-from pytest_mcr.models import hf_files
-from pytest_mcr.models.adapter_files import adapter_digest
+from pytest_mcr.models import adapter_files, hf_files
 from pytest_mcr.models.hf_batches import CPU_TOKENS, BatchLimit
 from pytest_mcr.models.hf_chat import PLAIN, Chat, chat_of
 from pytest_mcr.models.hf_inputs import Inputs
@@ -122,6 +121,7 @@ class HfModel:
         self.dtype = str(checkpoint.dtype).removeprefix("torch.")
         self._folder = folder
         self._adapter = adapter
+        self._trained = frozenset[str]() if adapter is None else adapter_files.trained_clips(adapter)
         self._checkpoint: Checkpoint | None = checkpoint
         self._generation = generation
         self._chat = chat
@@ -145,7 +145,7 @@ class HfModel:
             ADAPTER_VERSION, ENGINE_VERSION, self._loaded().way, self.dtype, self.device.partition(":")[0],
             self.traits["attention"], self._generation, *self._chat.settings(),
             *map(":".join, sorted(self._code.items())),
-            *([] if self._adapter is None else [f"adapter {adapter_digest(self._adapter)}"]),
+            *([] if self._adapter is None else [f"adapter {adapter_files.adapter_digest(self._adapter)}"]),
             torch.__version__, transformers.__version__, tokenizers.__version__,
         )  # fmt: skip
         text = "\n".join([hf_files.digest(self._folder), *map(str, settings)])
@@ -251,8 +251,12 @@ class HfModel:
 
     def _refused(self, requests: Sequence[Request]) -> dict[int, Response]:
         """Errors of those whose clip the model cannot hear, by place."""
-        reasons = {place: self._inputs.refusal(request.audio) for place, request in enumerate(requests)}
+        reasons = {place: self._refusal(request.audio) for place, request in enumerate(requests)}
         return {place: Response(None, None, reason) for place, reason in reasons.items() if reason is not None}
+
+    def _refusal(self, audio: Audio | None) -> str | None:
+        learned = audio is not None and audio.digest in self._trained
+        return adapter_files.LEARNED if learned else self._inputs.refusal(audio)
 
     def _loaded(self) -> Answerer:
         if not self._answerers:

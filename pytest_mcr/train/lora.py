@@ -29,7 +29,7 @@ from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.data.shipped import fixture
 from pytest_mcr.errors import DataError, McrError, OptionError
 from pytest_mcr.models import hf_files
-from pytest_mcr.models.adapter_files import BASE, CONFIG, INSTALL, TRAINING
+from pytest_mcr.models.adapter_files import BASE, CLIPS, CONFIG, INSTALL, TRAINING
 from pytest_mcr.models.hf_chat import chat_of
 from pytest_mcr.models.hf_inputs import Inputs
 from pytest_mcr.models.hf_load import Checkpoint, load_checkpoint
@@ -215,9 +215,8 @@ def run(options: argparse.Namespace, report: Report) -> None:
         )  # fmt: skip
         inputs = Inputs(checkpoint.processor, checkpoint.family, checkpoint.audio_token_id, chat_of(spec.options))
         stack.callback(inputs.close)
-        parts = split(
-            prepare_clips(options, dataset, inputs, report), mix, options.samples, options.dev, options.seed
-        )  # fmt: skip
+        clips = prepare_clips(options, dataset, inputs, report)
+        parts = split(clips, mix, options.samples, options.dev, options.seed)
         examples = Examples(checkpoint, inputs, dataset.root, TEMPLATES[options.template])
         window = window_for(checkpoint, examples, parts)
         config, parameters = add_adapter(checkpoint.model, options.rank, options.seed)
@@ -233,7 +232,8 @@ def run(options: argparse.Namespace, report: Report) -> None:
             training.resume()
         weights = training.run()
     facts = {
-        **settings, "parameters": count, "weights": digest_of(weights), "steps_taken": training.place.step,
+        **settings, CLIPS: sorted({clips.digests[one.sample.id] for one in (*parts.train, *parts.dev)}),
+        "parameters": count, "weights": digest_of(weights), "steps_taken": training.place.step,
         "kept_step": training.place.best_step, "history": training.place.history, "versions": trained_with(),
     }  # fmt: skip
     replace_file(options.out / TRAINING, json.dumps(facts, indent=1, sort_keys=True) + "\n")

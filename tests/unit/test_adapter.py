@@ -146,6 +146,22 @@ def test_its_own_base_is_taken(made: tuple[Path, Path], tmp_path: Path) -> None:
     assert loaded(model, f"?adapter={copy}").traits["adapter"] == "copy"
 
 
+def test_a_clip_that_it_was_trained_on_is_an_error_and_never_a_score(made: tuple[Path, Path], tmp_path: Path) -> None:
+    """Also where the clip comes under another name and prompt."""
+    model, adapter = made
+    copy = shutil.copytree(adapter, tmp_path / "copy")
+    (copy / "training.json").write_text(json.dumps({"clips": [clip(1).digest]}))
+    tuned = loaded(model, f"?adapter={copy}")
+    requests = [ask(clip(2)), ask(clip(1), "?"), ask(None), ask(clip(1))]
+    for answers in (tuned.respond(requests), tuned.respond_plain(requests)):
+        assert [bool(one.error) for one in answers] == [False, True, False, True]
+        assert "the adapter was trained on this clip" in str(answers[1].error)
+        assert answers[1].text is None
+    (copy / "training.json").write_text(json.dumps({"clips": "all"}))
+    with pytest.raises(ModelError, match=r"training\.json: clips is no list of digests"):
+        loaded(model, f"?adapter={copy}")
+
+
 def test_an_adapter_without_peft_is_not_left_out(made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "peft" else real(name, *rest))

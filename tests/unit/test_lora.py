@@ -199,16 +199,15 @@ def test_a_killed_run_resumes_with_the_same_adapter(model: Path, data: Path, tmp
     words = [sys.executable, "-m", "pytest_mcr.train.lora", "--model", str(model), "--data", str(data), "--out", "cut"]
     words += ["--samples", "6", "--batch", "2", "--steps", "300", "--threads", "1", "--dev", "0.2"]
     environment = {**os.environ, "PYTHONPATH": str(Path(lora.__file__).parents[2])}
-    child = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment)
-    assert child.stdout is not None
-    try:
-        deadline = time.monotonic() + 120
-        while "dev" not in child.stdout.readline().partition("step")[2]:
-            assert time.monotonic() < deadline
-            assert child.poll() is None
-    finally:
-        child.kill()
-        child.wait(timeout=60)
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout is not None
+        try:
+            deadline = time.monotonic() + 120
+            while "dev" not in child.stdout.readline().partition("step")[2]:
+                assert time.monotonic() < deadline
+                assert child.poll() is None
+        finally:
+            child.kill()
     assert not (tmp_path / "cut" / "adapter_config.json").exists()
     assert train(model, data, tmp_path / "cut", "--steps", "300", "--resume") == 0
     one, two = weights(tmp_path / "whole"), weights(tmp_path / "cut")
@@ -324,3 +323,15 @@ def test_out_of_memory_is_said_and_nothing_is_lost(
     monkeypatch.undo()
     assert train(model, data, tmp_path / "out", "--resume") == 0
     assert json.loads((tmp_path / "out" / "training.json").read_text())["steps_taken"] == 6
+
+
+def test_training_clips_are_never_scored(model: Path, data: Path, tmp_path: Path) -> None:
+    """The adapter's own record keeps them from being scored, whatever the dataset is called."""
+    assert train(model, data, tmp_path / "out", "--steps", "1") == 0
+    tuned = loaded(model, f"?adapter={tmp_path / 'out'}")
+    dataset = release.load(data)
+    clips = [resample(decode(data / sample.audio), 16_000) for sample in dataset.samples]
+    errors = [one.error for one in tuned.respond([Request("an id", clip, "?", ("a", "b"), 4, True) for clip in clips])]
+    used = json.loads((tmp_path / "out" / "training.json").read_text())["clips"]
+    assert [error is not None for error in errors] == [clip.digest in used for clip in clips]
+    assert 6 < len(used) < len(clips)

@@ -74,8 +74,8 @@ class Model(Protocol):
     A model that computes in batches may also have ``respond_plain(requests)``, the same answers one request at a time,
     which the batch-invariance audit compares; ``prefetch(audio)``, called in another thread with clips that it will
     hear next; ``spent()``, seconds by stage (``features``, ``prefill``, ``suffix``, ``decode``) since the last call;
-    ``fit(request)``, called once on a GPU with the longest request to come, to choose a batch size by; and ``forget()``,
-    which drops what was kept of earlier calls.
+    ``fit(request)``, called once on a GPU with the longest request to come, to choose a batch size by; and
+    ``forget()``, which drops what was kept of earlier calls.
 
     A model that can draw answers may have ``respond_sampled(requests)``: as ``respond``, at a temperature of its own,
     for ``--mcr-confidence sample:K``. A case is asked K times under different ids; an answer should depend on the

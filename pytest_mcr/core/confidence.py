@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
 
 from pytest_mcr.core.betting import MEAN
 from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.core.catalogue import METRICS
 from pytest_mcr.core.clusters import Floats, Mask
 from pytest_mcr.core.estimates import NOTHING_WRONG, Estimate, mean_of, rate, undefined
 from pytest_mcr.core.intervals import spread_limits
@@ -25,6 +27,11 @@ NOT_STATED: Final = "the model stated no confidence"
 
 MEASURED: Final = frozenset({"mean_confidence", "overconfidence", "auroc", "agreement"})
 """Numbers of the confidence suite that the benchmark's cases give in every run."""
+
+
+def measured(metric: str, suites: Collection[str]) -> bool:
+    """Whether these suites measure a metric of the catalogue."""
+    return METRICS[metric].suite in suites or (metric in MEASURED and "bench" in suites)
 
 
 def confidences(panel: Panel) -> Estimates:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_mcr.core.catalogue import METRICS
-from pytest_mcr.core.confidence import MEASURED
+from pytest_mcr.core.confidence import measured
 from pytest_mcr.core.grammar import Gate, needs, parse_gate, require_companions
 from pytest_mcr.core.profiles import Profile, load_profile
 from pytest_mcr.data import release
@@ -114,8 +114,7 @@ def gates_of(settings: Settings, profile: Profile, run: Run) -> list[Gate]:
     given = [parse_gate(text, tasks=tasks) for text in (*(settings.gates or ()), *settings.add_gates)]
     for gate in given:
         suite = METRICS[gate.metric].suite
-        anyhow = gate.metric in MEASURED and "bench" in settings.suites
-        if suite not in settings.suites and not anyhow:
+        if not measured(gate.metric, settings.suites):
             raise OptionError(
                 f"gate {gate.expr!r} needs the {suite} suite, which this run does not have; type --mcr-suite "
                 f"{','.join((*settings.suites, suite))}"

@@ -16,12 +16,12 @@ from pytest_mcr.core.calibrated_arm import Calibrated, arm_rows, learned_from
 from pytest_mcr.core.calibrated_arm import complaints as uncalibrated
 from pytest_mcr.core.calibration_rows import calibration_rows
 from pytest_mcr.core.case import ADVERSARIAL, PLACEBO, Case, Verdict
-from pytest_mcr.core.confidence import NO_SCORES, NOT_STATED
+from pytest_mcr.core.confidence import NO_SCORES, NOT_STATED, measured
 from pytest_mcr.core.dominance import dominance_rows
 from pytest_mcr.core.dominance_trials import Probed
 from pytest_mcr.core.gates import NOT_JUDGED, Gate, GateResult, judge_gates
 from pytest_mcr.core.hearing import Hearing, annotate, hearing_test
-from pytest_mcr.core.metrics import METRICS, Metric, Table, measure
+from pytest_mcr.core.metrics import Metric, Table, measure
 from pytest_mcr.core.profiles import Profile
 from pytest_mcr.core.repair_arms import arms_of
 from pytest_mcr.core.repair_cases import RepairCase
@@ -92,7 +92,7 @@ def judge(
     least = profile.least_eligible_clusters if heard else 0
     results: tuple[GateResult, ...] = ()
     dropped = [] if settings.gates is None else [gate.expr for gate in profile.gates]
-    elsewhere = [gate for gate in gates if METRICS[gate.metric].suite not in settings.suites and not gate.explicit]
+    elsewhere = [gate for gate in gates if not gate.explicit and not measured(gate.metric, settings.suites)]
     dropped += [gate.expr for gate in elsewhere]
     gates = [gate for gate in gates if gate not in elsewhere]
     if untrusted or partial:

@@ -85,8 +85,8 @@ def test_a_planted_conflict_is_recovered(aware: Measured) -> None:
         conflict, disconnect = of(aware, "conflict", task), of(aware, "disconnect", task)
         assert conflict.limits is not None
         assert disconnect.limits is not None
-        assert conflict.limits.low > 0.25
-        assert disconnect.limits.low > 0.25
+        assert conflict.limits.low > 0.1
+        assert disconnect.limits.low > 0.1
         assert value(aware, "retained", task) > 0.8
         assert value(aware, "conflict_probe", task, layer=2) > 0.95
         assert abs(value(aware, "conflict_probe", task, layer=1) - 0.5) < 0.15

@@ -57,8 +57,9 @@ def test_audio_outside_the_root(tmp_path: Path, escape: Callable[[Path], str], e
     root = write(tmp_path / "root", [record()])
     written = escape(root)
     write(root, [record(id="x", audio=written)], clips=0)
-    start = f'{root / "AQA" / "AQA.json"} record 0 (AQA-0000, id "x"): audio {json.dumps(written)} {expected}'
-    assert complaint(root).startswith(start)
+    start = f'{root / "AQA" / "AQA.json"} record 0 (AQA-0000, id "x"): audio {json.dumps(written)[:60]}'
+    assert complaint(root).startswith(start)  # a long path is cut at its end
+    assert expected in complaint(root)
 
 
 def test_a_sibling_folder_with_the_same_beginning_is_outside(tmp_path: Path) -> None:

@@ -113,8 +113,9 @@ def perturbed(
     (``void``), or it gives an order (``instruction``).
 
     >>> from hypothesis import find
-    >>> texts = perturbed("It is a cough.", label="cough", labels=("cough", "sigh", "sneeze"))
-    >>> find(texts, lambda rendered: rendered.claims == "void").text
+    >>> labels = ("cough", "sigh", "sneeze")
+    >>> denied = perturbed("It is a cough.", label="cough", labels=labels, operators=("negation",))
+    >>> find(denied, lambda rendered: rendered.claims == "void").text
     'It is not the case that it is a cough.'
     >>> hedged = perturbed("It is a cough.", label="cough", labels=("cough", "sigh"), operators=("hedge",))
     >>> find(hedged, lambda rendered: "but" in rendered.text).text

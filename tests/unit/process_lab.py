@@ -77,6 +77,8 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     """After each test: no process, no zombie, no clip."""
     mark = f"mcr-{os.getpid()}-{tmp_path.name}"
     monkeypatch.setenv("MCR_TEST_MARK", mark)
+    # Children are numbered by worker: a test sees the same numbers on whichever worker runs it.
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     (temporary := tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     yield

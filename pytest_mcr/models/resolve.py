@@ -17,7 +17,7 @@ from pytest_mcr.models.choices import check_options
 from pytest_mcr.models.endpoint_target import parse_target, require_httpx
 from pytest_mcr.models.process_command import read_command
 from pytest_mcr.models.protocol import Model
-from pytest_mcr.models.spec import Spec, split_revision, suggest
+from pytest_mcr.models.spec import LOCAL, Spec, split_revision, suggest
 
 KINDS: Final = {
     "hf": "hub",
@@ -30,8 +30,6 @@ KINDS: Final = {
     "module": "custom",
 }
 """``model.kind`` of the results, by scheme."""
-
-_HF: Final = ("hf", "folder", "lab")
 
 
 def kind(spec: Spec) -> str:
@@ -50,7 +48,7 @@ def check(spec: Spec, invocation_dir: Path, *, trust_remote_code: bool = False) 
     Raises:
         ModelError: one line that names the culprit and what to type instead.
     """
-    if spec.scheme in _HF:
+    if spec.scheme in LOCAL:
         check_options(spec, hf_files.OPTIONS)
         hf_files.require_libraries()
         adapter = adapter_folder(spec, invocation_dir)
@@ -98,7 +96,7 @@ def load(
     Raises:
         ModelError: it cannot be loaded.
     """
-    if spec.scheme in _HF:
+    if spec.scheme in LOCAL:
         check(spec, invocation_dir, trust_remote_code=trust_remote_code)
         # Waiting threads must sleep, not spin: where another process wants the same cores (a second worker, a shared
         # CI machine) spinning makes two threads eight times slower than one. It counts only before torch is imported.

@@ -29,6 +29,8 @@ SCHEMES: Final = tuple(EXAMPLES)
 MODULE: Final = "module"
 FOLDER: Final = "folder"
 LAB: Final = "lab"
+LOCAL: Final = ("hf", FOLDER, LAB)
+"""Schemes whose model transformers loads into this process, so that its layers can be looked at and trained."""
 
 _PAIR: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*=[^&]*")
 _MODULE_NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")

@@ -19,7 +19,7 @@ from pytest_mcr.core.crossing import Crossing, Pair, cross
 from pytest_mcr.core.prompts import TEMPLATES, normalize, render_text
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.errors import AudioError
-from pytest_mcr.models.spec import Spec
+from pytest_mcr.models.spec import LOCAL, Spec
 from pytest_mcr.run.observe import observe
 from pytest_mcr.run.questions import Question
 from pytest_mcr.run.settings import Settings
@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # the statistics are imported when there is something to meas
     from pytest_mcr.probes.awareness_rows import Row
 
 SUITE: Final = "awareness"
-LOCAL: Final = ("hf", "folder", "lab")
 NO_LIBRARY: Final = "needs scikit-learn; type pip install 'pytest-mcr[analysis]'"
 CHUNK_CLIPS: Final = 16
 DEPTHS: Final = (0.5, 1.0)

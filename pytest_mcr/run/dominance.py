@@ -12,7 +12,7 @@ from pytest_mcr.core.dominance_design import plans
 from pytest_mcr.core.dominance_trials import Probed
 from pytest_mcr.core.prompts import TEMPLATES
 from pytest_mcr.data.dataset import Dataset
-from pytest_mcr.models.spec import Spec
+from pytest_mcr.models.spec import LOCAL, Spec
 from pytest_mcr.run.findings import Corpus, read
 from pytest_mcr.run.hunted import Hunted
 from pytest_mcr.run.settings import Settings
@@ -20,7 +20,6 @@ from pytest_mcr.run.subject import Subject
 from pytest_mcr.run.subsets import dominance_subset, seeded
 from pytest_mcr.run.varied import vary
 
-LOCAL: Final = ("hf", "folder", "lab")
 SHORT_CLIPS: Final = 2
 """Clips a task of the short search."""
 SHORT_CALLS: Final = 60

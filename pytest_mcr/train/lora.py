@@ -36,7 +36,7 @@ from pytest_mcr.models.hf_load import Checkpoint, load_checkpoint
 from pytest_mcr.models.prefix_window import Window, narrows
 from pytest_mcr.models.protocol import Audio
 from pytest_mcr.models.resolve import adapter_folder, check, model_folder
-from pytest_mcr.models.spec import FOLDER, Spec, parse_spec
+from pytest_mcr.models.spec import FOLDER, LOCAL, Spec, parse_spec
 from pytest_mcr.report.results import check_folder, replace_file
 from pytest_mcr.run.exits import INTERRUPTED_EXIT, USAGE_EXIT
 from pytest_mcr.run.provenance import versions
@@ -47,7 +47,6 @@ from pytest_mcr.train.lora_loop import Plan, Report, StoppedError, Training
 from pytest_mcr.train.lora_model import add_adapter, digest_of, save_adapter
 from pytest_mcr.train.lora_state import FILE
 
-LOCAL: Final = ("hf", "folder", "lab")
 AT_LEAST: Final = {
     "samples": 1, "epochs": 1, "steps": 1, "batch": 1, "accumulate": 1, "rank": 1, "seed": 0, "threads": 1,
 }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mcr.glue.collect import OFF, RUN, SUITE_FILES
-from pytest_mcr.glue.probing import Probe
+from pytest_mcr.glue.probing import Probe, one_each
 
 if TYPE_CHECKING:
     from pytest_mcr.run.awareness import Found
@@ -40,12 +40,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     if "mcr_awareness" not in metafunc.fixturenames:
         return
     run = metafunc.config.stash.get(RUN, None)
-    absent = OFF if run is None else run.awareness.absent()
-    if run is None or absent is not None:
-        skipped = pytest.param(None, id="none", marks=pytest.mark.skip(reason=absent or OFF))
-        metafunc.parametrize("mcr_awareness", [skipped])
-    else:
-        metafunc.parametrize("mcr_awareness", [pytest.param(McrAwareness("states", run), id="states")])
+    one_each(metafunc, "mcr_awareness", OFF if run is None else run.awareness.absent() or [McrAwareness("states", run)])
 
 
 @pytest.fixture

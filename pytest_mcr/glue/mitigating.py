@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mcr.glue.collect import OFF, RUN
-from pytest_mcr.glue.probing import Probe
+from pytest_mcr.glue.probing import Probe, one_each
 
 if TYPE_CHECKING:
     from pytest_mcr.core.repair_cases import RepairCase
@@ -28,13 +28,11 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     if "mcr_repair" not in metafunc.fixturenames:
         return
     run = metafunc.config.stash.get(RUN, None)
-    absent = OFF if run is None else run.mitigation.absent()
-    if run is None or absent is not None:
-        skipped = pytest.param(None, id="none", marks=pytest.mark.skip(reason=absent or OFF))
-        metafunc.parametrize("mcr_repair", [skipped])
+    if run is None:
+        one_each(metafunc, "mcr_repair", OFF)
     else:
-        clips = [pytest.param(McrRepair(name, run), id=name) for name in run.mitigation.ids()]
-        metafunc.parametrize("mcr_repair", clips)
+        suite = run.mitigation
+        one_each(metafunc, "mcr_repair", suite.absent() or [McrRepair(name, run) for name in suite.ids()])
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -85,10 +85,21 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(name, [pytest.param(None, id="no-model", marks=pytest.mark.skip(reason=OFF))])
             continue
         make, ids, absent = kind(run.dominance)
-        if absent is not None:
-            metafunc.parametrize(name, [pytest.param(None, id="none", marks=pytest.mark.skip(reason=absent))])
-        else:
-            metafunc.parametrize(name, [pytest.param(make(each, run), id=each) for each in ids])
+        one_each(metafunc, name, absent or [make(each, run) for each in ids])
+
+
+def one_each(metafunc: pytest.Metafunc, fixture: str, probes: Sequence[Probe] | str) -> None:
+    """Give a test one parameter a probe, or one that skips.
+
+    Args:
+        metafunc: the test function.
+        fixture: the parameter's name.
+        probes: what the test is run with, or why there is nothing.
+    """
+    if isinstance(probes, str):
+        metafunc.parametrize(fixture, [pytest.param(None, id="none", marks=pytest.mark.skip(reason=probes))])
+    else:
+        metafunc.parametrize(fixture, [pytest.param(probe, id=probe.id) for probe in probes])
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ LEVELS = {
     "errors": 0, "core": 0,
     "strategies": 1, "data": 1, "models": 1,
     "run": 2, "report": 2, "probes": 2, "train": 2,
+    "commands": 3, "__main__": 4,
     "glue": 3,
     "plugin": 4,
     "__init__": 5,

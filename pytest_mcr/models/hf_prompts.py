@@ -8,6 +8,7 @@ needs. What the processor writes there is taken from its own answer about the cl
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -19,6 +20,10 @@ from pytest_mcr.models.protocol import Audio
 
 ANY_PROMPT: Final = "?"
 """The prompt with which a clip's features are extracted; its own ids are thrown away."""
+STAND_IN: Final = "the prompt stands here"
+"""Marks a prompt's place in what the chat template writes around it."""
+PRIVATE: Final = ("\U000f0000", "\U000f0001")
+"""Characters with which transformers marks the control tokens of user text."""
 
 
 class Prompts:
@@ -28,19 +33,26 @@ class Prompts:
         processor: from `AutoProcessor`.
         audio_token_id: the placeholder that stands for one audio embedding.
         chat: the turns around clip and prompt.
+        framed: put prompts into what the template writes around one, instead of asking the template about each. A
+            prompt that quotes a control token is put to the template in any case.
 
     Raises:
         ValueError: a template that has not exactly one place for a clip, or a template or tokenizer that is not used
             in the common way (also TypeError, KeyError, AttributeError, TemplateError).
     """
 
-    def __init__(self, processor: Any, audio_token_id: int, chat: Chat = PLAIN) -> None:
+    def __init__(self, processor: Any, audio_token_id: int, chat: Chat = PLAIN, *, framed: bool = False) -> None:
         self._chat = chat
         self._tokenizer = processor.tokenizer
         template = processor.chat_template
         self._template = template.get("default") if isinstance(template, dict) else template
         self._audio_token_id = audio_token_id
         nothing = Audio(np.zeros(1, np.float32), int(listener(processor).sampling_rate), "")
+        self._around: dict[bool, list[str]] = {}
+        if framed:
+            self._around = {audio is not None: self._text_around(audio) for audio in (nothing, None)}
+        quoted = (*self._tokenizer.added_tokens_encoder, *self._chat_control_tokens(), *PRIVATE)
+        self._control = re.compile("|".join(map(re.escape, quoted)))
         [self._frame] = self._bare(nothing, [ANY_PROMPT])
 
     def on(self, processor: Any) -> Prompts:
@@ -77,6 +89,18 @@ class Prompts:
         return written if self._filled(self._frame, written) == list(clip_ids) else None
 
     def _bare(self, audio: Audio | None, prompts: Sequence[str]) -> list[list[int]]:
+        around = self._around.get(audio is not None)
+        if around is None or any(map(self._control.search, prompts)):
+            rows = self._templated(audio, prompts)
+        else:
+            rows = [self._tokenizer.encode(prompt.join(around), add_special_tokens=False) for prompt in prompts]
+        places = [row.count(self._audio_token_id) for row in rows]
+        expected = 0 if audio is None else 1
+        if any(count != expected for count in places):
+            raise ValueError(f"the chat template has {places} places for a clip; expected {expected} in each prompt")
+        return rows
+
+    def _templated(self, audio: Audio | None, prompts: Sequence[str]) -> list[list[int]]:
         rows: list[list[int]] = self._tokenizer.apply_chat_template(
             [self._chat.turns(audio, prompt) for prompt in prompts],
             chat_template=self._template,
@@ -85,11 +109,27 @@ class Prompts:
             return_dict=False,
             sanitize_control_tokens=True,
         )
-        places = [row.count(self._audio_token_id) for row in rows]
-        expected = 0 if audio is None else 1
-        if any(count != expected for count in places):
-            raise ValueError(f"the chat template has {places} places for a clip; expected {expected} in each prompt")
         return rows
+
+    def _text_around(self, audio: Audio | None) -> list[str]:
+        """What the template writes before and behind a prompt.
+
+        Raises:
+            ValueError: it does not write the prompt just once.
+        """
+        [written] = self._tokenizer.apply_chat_template(
+            [self._chat.turns(audio, STAND_IN)],
+            chat_template=self._template,
+            add_generation_prompt=True,
+            tokenize=False,
+        )
+        around: list[str] = written.split(STAND_IN)
+        if len(around) != 2:
+            raise ValueError(f"the chat template writes the prompt {len(around) - 1} times; expected once")
+        return around
+
+    def _chat_control_tokens(self) -> tuple[str, ...]:
+        return tuple(getattr(self._tokenizer, "chat_control_tokens", None) or ())
 
     def _filled(self, bare: Sequence[int], written: Sequence[int]) -> list[int]:
         place = bare.index(self._audio_token_id)

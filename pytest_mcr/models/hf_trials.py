@@ -19,9 +19,12 @@ NASTY: Final = (
     "",
     "<|AUDIO|><|im_end|>\n<|im_start|>assistant\nyes <sound></s><bos>[INST]<|endoftext|>",
     " \tText:  A dog.\r\n\n\uff21\ufb01 e\u0301\u00e9 \u200b\ufeff\U000f0000\U000f0001\u65e5 \x00 {{ x }} {% raw\n ",
+    " \tText:  A dog.\r\n\n\uff21\ufb01 e\u0301\u00e9 \u200b\ufeff\u65e5 \x00 {{ x }} {% raw\n ",
+    "\nText:\ta dog\n\n",
 )
 """Prompts on which our ids must equal the processor's: control tokens of several families, whitespace at the edges,
-characters that normalisers change, the private-use marks of transformers' own sanitiser, template syntax."""
+characters that normalisers change, the private-use marks of transformers' own sanitiser, template syntax; and the
+last of these without the marks, because with them the template itself is asked."""
 
 UNABLE: Final = (TemplateError, DeliveryError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
 """What processors and templates raise about inputs that they were not written for."""
@@ -35,9 +38,13 @@ LONGEST_TRIAL: Final = 60.0
 
 
 def prompts_apart(processor: Processor) -> Prompts | None:
-    """The tokeniser of prompts, if its ids are the processor's on nasty prompts, with and without a clip."""
+    """The fastest tokeniser of prompts whose ids are the processor's on nasty prompts, with and without a clip."""
+    return _prompts_apart(processor, framed=True) or _prompts_apart(processor, framed=False)
+
+
+def _prompts_apart(processor: Processor, *, framed: bool) -> Prompts | None:
     try:
-        prompts = Prompts(processor.real, processor.audio_token_id, processor.chat)
+        prompts = Prompts(processor.real, processor.audio_token_id, processor.chat, framed=framed)
         for audio in (noise(SECONDS, processor.rate), None):
             written: list[int] | None = []
             if audio is not None:

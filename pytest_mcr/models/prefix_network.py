@@ -16,7 +16,8 @@ from typing import Any, Final
 import torch
 
 from pytest_mcr.models.hf_delivery import Tensors
-from pytest_mcr.models.prefix_tail import Places, Tail
+from pytest_mcr.models.prefix_queries import Places
+from pytest_mcr.models.prefix_tail import Extent, Tail
 from pytest_mcr.models.prefix_window import Window
 
 SLICE: Final = 1 << 24
@@ -43,13 +44,15 @@ class Network:
         model: the part that speaks (an Omni checkpoint's thinker).
         headless: its logits are its output embeddings applied to its base's hidden states (see `is_headless`).
         narrows: its audio tower may be given a shorter window (see `prefix_window.narrows`).
-        leaves_out: of its last layer only what is read need be run (see `prefix_tail.leaves_out`).
+        leaves_out: how much of its last layer runs only where it is read (see `prefix_tail.leaves_out`).
     """
 
-    def __init__(self, model: Any, *, headless: bool = False, narrows: bool = False, leaves_out: bool = False) -> None:
+    def __init__(
+        self, model: Any, *, headless: bool = False, narrows: bool = False, leaves_out: Extent | None = None
+    ) -> None:
         self.model = model
         self.headless = headless
-        self.tail = Tail(model) if headless and leaves_out else None
+        self.tail = Tail(model, leaves_out) if headless and leaves_out else None
         self.window = Window(model) if narrows else None
         self.dtype: torch.dtype = model.dtype
         self.device: torch.device = model.device
@@ -60,7 +63,8 @@ class Network:
 
     def on(self, model: Any) -> Network:
         """The same findings for a replica of the model."""
-        return Network(model, headless=self.headless, narrows=self.window is not None, leaves_out=self.tail is not None)
+        extent = None if self.tail is None else self.tail.extent
+        return Network(model, headless=self.headless, narrows=self.window is not None, leaves_out=extent)
 
     def positions(self, flat: torch.Tensor) -> torch.Tensor:
         """Position ids as the model wants them, from shape (rows, tokens): text and audio advance all axes alike."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -22,7 +23,7 @@ from pytest_mcr.models.prefix import Engine, Way, clip_of
 from pytest_mcr.models.prefix_cache import new_cache, sees_all
 from pytest_mcr.models.prefix_network import Network, is_headless
 from pytest_mcr.models.prefix_stages import Stages
-from pytest_mcr.models.prefix_tail import leaves_out
+from pytest_mcr.models.prefix_tail import EXTENTS, Extent, leaves_out
 from pytest_mcr.models.prefix_walk import Ask, Told
 from pytest_mcr.models.prefix_window import narrows
 from pytest_mcr.models.protocol import Audio, Request
@@ -71,11 +72,16 @@ def probed_network(model: Any, inputs: Inputs, join: Callable[[Sequence[Tensors]
     except UNABLE as error:  # the first request meets the same error, and says so
         _line(error)
         return Network(model)
+    bare = Network(model)
+
+    def bears(extent: Extent) -> bool:
+        return leaves_out(model, extent, prompts[0], lambda: new_cache(bare, 0), 3 if bare.three_axes else 1)
+
     return Network(
         model,
         headless=_tried(lambda: is_headless(model, prompts[0])),
         narrows=_tried(lambda: narrows(model, prompts)),
-        leaves_out=_tried(lambda: leaves_out(model, prompts[0], lambda: new_cache(Network(model), 0))),
+        leaves_out=next((extent for extent in EXTENTS if _tried(partial(bears, extent))), None),
     )
 
 

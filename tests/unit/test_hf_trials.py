@@ -1,13 +1,16 @@
 # mypy: allow-untyped-calls
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_mcr.errors import DeliveryError
 from pytest_mcr.models.hf_processor import Processor
-from pytest_mcr.models.hf_trials import joins_exactly, prompts_apart, shortest_seconds, window_seconds
+from pytest_mcr.models.hf_prompts import Prompts
+from pytest_mcr.models.hf_trials import NASTY, joins_exactly, prompts_apart, shortest_seconds, window_seconds
 from tests.unit import tiny_families, tiny_gemma, tiny_standins
 from tests.unit import tiny_processors as tiny
 from tests.unit.tiny_requests import clip
@@ -146,6 +149,53 @@ def test_a_deaf_processor_has_no_shortest_clip() -> None:
 )
 def test_prompts_are_tokenised_apart_only_with_the_processors_own_ids(spoil: tiny.Spoil | None, apart: bool) -> None:
     assert (prompts_apart(checked("qwen2_audio", spoil)) is not None) == apart
+
+
+WRITES = "{{ content['text'] }}"
+
+
+@pytest.mark.parametrize(
+    ("change", "framed"),
+    [
+        (lambda template: template, True),
+        (lambda template: template.replace(WRITES, WRITES + "{{ ' yes' * (content['text'] | length) }}"), False),
+    ],
+    ids=["as it is", "by length"],
+)
+def test_prompts_are_put_into_a_frame_where_that_gives_the_templates_ids(
+    change: Callable[[str], str], framed: bool
+) -> None:
+    processor = checked("qwen2_audio")
+    was = processor.real.chat_template
+    processor.real.chat_template = change(was)
+    assert (processor.real.chat_template == was) == framed
+    prompts = prompts_apart(processor)
+    assert prompts is not None
+    assert bool(prompts._around) == framed
+
+
+@pytest.fixture(scope="module")
+def framed_prompts() -> Prompts:
+    prompts = prompts_apart(checked("qwen2_audio"))
+    assert prompts is not None
+    return prompts
+
+
+@given(st.one_of(st.text(), st.text("<|>AUDIOim_startend\U000f0000 \n"), st.sampled_from(NASTY)), st.booleans())
+def test_a_frame_gives_the_templates_ids(framed_prompts: Prompts, text: str, heard: bool) -> None:
+    audio = clip(1, 0.5) if heard else None
+    for prompt in (text, f"{text}<|AUDIO|>{text}"):
+        assert framed_prompts._bare(audio, [prompt]) == framed_prompts._templated(audio, [prompt])
+
+
+def test_a_template_that_writes_a_prompt_twice_has_no_frame() -> None:
+    processor = checked("qwen2_audio")
+    template = processor.real.chat_template
+    processor.real.chat_template = template.replace(
+        "{{ content['text'] }}", "{{ content['text'] }}{{ content['text'] }}"
+    )
+    with pytest.raises(ValueError, match="writes the prompt 2 times"):
+        Prompts(processor.real, processor.audio_token_id, framed=True)
 
 
 def test_a_tokenizer_that_adds_a_token_of_its_own_is_noticed() -> None:

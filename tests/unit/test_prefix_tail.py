@@ -1,5 +1,5 @@
 # mypy: allow-untyped-calls
-"""The last layer's feed-forward part runs only where it is read, and only in models that bear it."""
+"""The end of the last layer runs only where it is read, and only as far as a model bears it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ import torch
 from pytest_mcr.models.hf import HfModel
 from pytest_mcr.models.prefix_cache import new_cache
 from pytest_mcr.models.prefix_network import Network
-from pytest_mcr.models.prefix_tail import Tail, leaves_out
+from pytest_mcr.models.prefix_tail import EXTENTS, Extent, Tail, leaves_out
 from tests.unit.tiny_requests import TOLERANCE, ask, clip, decoder_of, drift, loaded, mixed, plain
 
 
@@ -21,10 +21,10 @@ def model(tiny_model_dir: Path) -> HfModel:
     return loaded(tiny_model_dir)
 
 
-def bears_it(model: HfModel) -> bool:
+def borne(model: HfModel) -> list[Extent]:
     inputs = model._inputs.build([ask(clip(0))])
     real = plain(model).model
-    return leaves_out(real, inputs, lambda: new_cache(Network(real), 0))
+    return [extent for extent in EXTENTS if leaves_out(real, extent, inputs, lambda: new_cache(Network(real), 0), 1)]
 
 
 @contextmanager
@@ -56,8 +56,9 @@ def test_answers_are_those_of_the_plain_path(model: HfModel) -> None:
     assert drift(model, mixed()) < TOLERANCE
 
 
-def test_the_model_is_as_before_when_the_context_is_left(model: HfModel) -> None:
-    tail = Tail(plain(model).model)
+@pytest.mark.parametrize("extent", EXTENTS)
+def test_the_model_is_as_before_when_the_context_is_left(model: HfModel, extent: Extent) -> None:
+    tail = Tail(plain(model).model, extent)
     part = plain(model).model.get_decoder().layers[-1].mlp
 
     def fail() -> None:
@@ -73,17 +74,46 @@ def test_the_model_is_as_before_when_the_context_is_left(model: HfModel) -> None
 
 def test_a_part_that_mixes_places_is_run_everywhere(tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = loaded(tiny_model_dir)
-    assert bears_it(model)
+    assert borne(model) == ["attention", "mlp"]
     kind = type(plain(model).model.get_decoder().layers[-1].mlp)
     own = kind.forward
     monkeypatch.setattr(kind, "forward", lambda self, hidden: own(self, hidden.cumsum(-2)))
-    assert not bears_it(model)
+    assert borne(model) == []
     assert decoder_of(loaded(tiny_model_dir)).network.tail is None
+
+
+def test_an_attention_whose_output_at_a_place_needs_the_others_gives_it_everywhere(
+    tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type(plain(loaded(tiny_model_dir)).model.get_decoder().layers[-1].self_attn)
+    own = kind.forward
+
+    def mixed_up(self: Any, *given: Any, **named: Any) -> Any:
+        out, weights = own(self, *given, **named)
+        return out.cumsum(-2), weights
+
+    monkeypatch.setattr(kind, "forward", mixed_up)
+    model = loaded(tiny_model_dir)
+    assert borne(model) == ["mlp"]
+    tail = decoder_of(model).network.tail
+    assert tail is not None
+    assert tail.extent == "mlp"
+
+
+def test_an_attention_of_another_kernel_gives_its_output_everywhere(tiny_model_dir: Path) -> None:
+    assert borne(loaded(tiny_model_dir, "?attn=eager")) == ["mlp"]
+
+
+def test_a_real_model_leaves_out_both(model: HfModel) -> None:
+    tail = decoder_of(model).network.tail
+    assert tail is not None
+    assert tail.extent == "attention"
 
 
 def test_a_model_whose_layers_are_elsewhere_is_run_whole(tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = loaded(tiny_model_dir)
     real = plain(model).model
     monkeypatch.setattr(real, "get_decoder", torch.nn.Module)
-    assert Tail(real).exists is False
-    assert not leaves_out(real, {}, list)
+    assert Tail(real, "mlp").exists is False
+    assert Tail(real, "attention").exists is False
+    assert borne(model) == []

@@ -91,14 +91,16 @@ class Conclusion:
 
     def conclude(self, evidence: Evidence) -> None:
         """Judge the evidence and build the record."""
-        from pytest_mcr.run.judge import judge  # its statistics are imported when there is something to judge
+        # Their statistics are imported when there is something to judge.
+        from pytest_mcr.run.diagnosis import diagnosed
+        from pytest_mcr.run.judge import judge
 
         ledger = self._ledger = evidence.ledger
         self._limited = evidence.limited
         judgement = judge(evidence, self.design, self.settings, self.profile, self.gates)
         planned = {(case.sample.id, case.condition) for case in self.design}
         samples = {sample.id: sample for sample in self.dataset.samples}
-        self._record = RunRecord(
+        record = RunRecord(
             judgement=judgement,
             run=self._run_facts(evidence),
             model=self._model_facts(list(ledger.processes.values())),
@@ -128,6 +130,7 @@ class Conclusion:
             out=self.out,
             probes=ledger.probes,
         )
+        self._record = diagnosed(record, ledger, samples, self.gates, self.profile, self.home / "runs")
 
     def write(self) -> None:
         """Write the result files, each in one atomic step, and move the pointer ``.mcr/latest``."""

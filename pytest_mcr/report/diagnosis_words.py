@@ -108,7 +108,7 @@ def where_lines(record: RunRecord) -> Iterator[str]:
     else:
         yield f"no slice stands out ({lost}; {tests}); the worst:"
     for row in out[:SLICES_SHOWN] or found.rows[:1]:
-        yield slice_line(row)
+        yield f"  {slice_line(row)}"
     if len(out) > SLICES_SHOWN:
         yield f"and {len(out) - SLICES_SHOWN} more"
 

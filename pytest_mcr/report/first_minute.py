@@ -32,7 +32,7 @@ class Point:
     Attributes:
         number: from 1.
         title: two to five words.
-        lines: plain text.
+        lines: plain text; a line that begins with two spaces belongs to the last one that does not.
         code: lines to copy as they stand, a command or TOML; empty where there is nothing to copy.
     """
 
@@ -115,7 +115,7 @@ def clip_lines(record: RunRecord) -> Iterator[str]:
         lines: list[str] = []
         for label, text in clip_rows(example):
             if label:
-                lines.append(f"{label.strip()}: {text}")
+                lines.append(f"{'  ' * label.startswith(' ')}{label.strip()}: {text}")
             else:
                 lines[-1] += f" {text}"
         yield from lines

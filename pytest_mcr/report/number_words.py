@@ -97,3 +97,15 @@ def own_note(row: Metric) -> str:
     """A row's note without the hearing test's, which is marked and said once."""
     notes = (row.note or "").split("; ")
     return "; ".join(note for note in notes if not note.startswith(NOT_SHOWN))
+
+
+def robustness_rows(table: Table) -> list[tuple[str, str, str, str]]:
+    """Task, MRS, its uncapped form and n, the mean over tasks last; empty where it was not measured."""
+    tasks = (*table.tasks, OVERALL) if len(table.tasks) > 1 else table.tasks
+    rows = [(task, table.get("mrs", None, task), table.get("mrs_uncapped", None, task)) for task in tasks]
+    if all(capped is None for _, capped, _ in rows):
+        return []
+    return [
+        (name_of(task), cell(capped), cell(raw), NOTHING if capped is None else str(capped.n))
+        for task, capped, raw in rows
+    ]

@@ -28,7 +28,7 @@ def first_rows(record: RunRecord) -> Iterator[tuple[str, str]]:
         ("waive", list(waiver_lines(record))),
     )
     for label, told in lines:
-        yield from ((label if not place else "", line) for place, line in enumerate(told))
+        yield from ((label if not place else "", line.strip()) for place, line in enumerate(told))
 
 
 def commands(record: RunRecord) -> Iterator[tuple[str, list[str]]]:

@@ -14,7 +14,7 @@ from rich.text import Text
 from pytest_mcr.core.gates import FAIL, INVALID, PASS, UNDECIDED
 from pytest_mcr.core.metrics import OVERALL, Table
 from pytest_mcr.report.gate_words import gate_remark, ordered, row_of
-from pytest_mcr.report.number_words import cell, name_of, remarks, task_rows
+from pytest_mcr.report.number_words import remarks, robustness_rows, task_rows
 from pytest_mcr.report.wording import NOTHING, safe, with_interval
 from pytest_mcr.run.judge import Judgement
 
@@ -74,11 +74,10 @@ def task_grids(table: Table, width: int) -> Iterator[RenderableType]:
 
 def robustness_grid(table: Table) -> Grid | None:
     """MRS of each task and of their mean; None where it was not measured."""
-    tasks = (*table.tasks, OVERALL) if len(table.tasks) > 1 else table.tasks
-    rows = [(task, table.get("mrs", None, task), table.get("mrs_uncapped", None, task)) for task in tasks]
-    if all(capped is None for _, capped, _ in rows):
+    rows = robustness_rows(table)
+    if not rows:
         return None
     block = grid("", "MRS [95 %]", "uncapped", "n")
-    for task, capped, raw in rows:
-        block.add_row(name_of(task), cell(capped), cell(raw), NOTHING if capped is None else str(capped.n))
+    for row in rows:
+        block.add_row(*row)
     return block

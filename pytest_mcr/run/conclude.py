@@ -17,6 +17,7 @@ from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.models.resolve import kind
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.report import layer_chart, reliability
+from pytest_mcr.report.files import write_files
 from pytest_mcr.report.results import point_latest, write_results
 from pytest_mcr.run.dominance import FINDINGS, store_of
 from pytest_mcr.run.evidence import Evidence
@@ -145,6 +146,7 @@ class Conclusion:
         layer_chart.write(self.record, self.out)
         if self.settings.out is None:
             point_latest(self.home, self.out)
+        write_files(self.record, self.settings)
 
     def _keep_findings(self) -> None:
         """Write this run's findings beside its results, and add them to those that the next run asks first."""

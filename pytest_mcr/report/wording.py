@@ -26,7 +26,8 @@ def safe(text: str, limit: int | None = None) -> str:
         text: of a dataset, a model or a command line.
         limit: longest result in characters; the rest is cut and said to be.
     """
-    line = spelled(" ".join(text.split()))
+    line = " ".join(text.split())
+    line = spelled(line if limit is None else line[: limit + 1])  # an answer may be a megabyte long
     if limit is not None and len(line) > limit:
         line = line[: limit - len(CUT)].rstrip() + CUT
     return line

@@ -113,8 +113,8 @@ def test_without_branches_the_command_that_asks_them_is_named(green: RunRecord, 
 def test_the_repair_that_would_pass_and_its_faithful_cost(tmp_path: Path) -> None:
     options: dict[str, Any] = {"sizes": {"AQA": 60, "SER": 60}, "suites": ("bench", "mitigation")}
     told = point(diagnosed(tmp_path, repairs=clips(60), mitigation=("aad", "gacl?lambda=1"), **options), 8)
-    assert told.lines[0].startswith("gacl?lambda=1 meets all 16 gates; faithful accuracy falls by 0.00 [-")
-    assert told.lines[1].startswith("hard-switch meets all 16 gates")
+    assert told.lines[0].startswith("hard-switch meets all 16 gates; faithful accuracy falls by 0.00 [-")
+    assert told.lines[1].startswith("gacl?lambda=1 meets all 16 gates")
     assert told.code == ()
     deaf = point(diagnosed(tmp_path, repairs=clips(60, unheard=3), mitigation=("aad",), **options), 8)
     assert deaf.lines[0].startswith("none of 2 arms meets every gate; nearest: hard-switch, ")

@@ -22,7 +22,11 @@ def judged(
 
 def test_what_goes_to_the_audio_meets_the_gates_of_a_text_follower() -> None:
     found = judged(clips(40))
-    assert list(found) == ["gacl?lambda=1", "hard-switch", "aad"]  # of equals by name, the blocked one last
+    assert list(found) == [
+        "hard-switch",
+        "gacl?lambda=1",
+        "aad",
+    ]  # of equals that with fewer passes; the blocked one last
     assert found["hard-switch"].meets_all
     assert (found["hard-switch"].met, found["hard-switch"].judged, found["hard-switch"].blocked) == (3, 3, ())
     drop = found["hard-switch"].drop

@@ -55,7 +55,7 @@ def block(record: RunRecord, gate: GateResult) -> Iterator[str]:
     """One block of TOML."""
     yield "[[waiver]]"
     yield f"gate = {toml_text(gate.expr)}"
-    yield f"fingerprint = {toml_text(str(record.model['fingerprint']))}"
+    yield f"model = {toml_text(str(record.model['fingerprint']))}"
     yield f"dataset = {toml_text(str(record.dataset['digest']))}"
     yield 'owner = ""  # who answers for it'
     yield 'reason = ""'

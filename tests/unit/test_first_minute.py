@@ -126,7 +126,7 @@ def test_a_waiver_can_be_pasted_once_somebody_answers_for_it(red: RunRecord) -> 
     waivers = tomllib.loads("\n".join(point(red, 9).code))["waiver"]
     blocked = [gate.expr for gate in red.judgement.gates if gate.verdict == "fail"]
     assert [waiver["gate"] for waiver in waivers] == blocked
-    assert {waiver["fingerprint"] for waiver in waivers} == {"lab 1"}
+    assert {waiver["model"] for waiver in waivers} == {"lab 1"}
     assert {waiver["dataset"] for waiver in waivers} == {"3f9c" * 16}
     assert {waiver["expires"] for waiver in waivers} == {date(2026, 5, 1)}  # 90 days after the run
     assert {waiver["owner"] + waiver["reason"] for waiver in waivers} == {""}
@@ -149,7 +149,7 @@ def test_a_fingerprint_cannot_leave_its_string(red: RunRecord) -> None:
     record = replace(red, model={**red.model, "fingerprint": f'" \\ {BOMB} \U0001f600\U000e0041\x7f'})
     code = point(record, 9).code
     assert not set("\x1b\u202e\r\n\x00\x7f") & set("".join(code))
-    assert tomllib.loads("\n".join(code))["waiver"][0]["fingerprint"] == record.model["fingerprint"]
+    assert tomllib.loads("\n".join(code))["waiver"][0]["model"] == record.model["fingerprint"]
 
 
 def test_lines_are_lines_whatever_the_data_holds(tmp_path: Path) -> None:

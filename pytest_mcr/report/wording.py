@@ -48,6 +48,20 @@ def escape(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 
 
+def quoted_text(text: str) -> str:
+    """A text in double quotes that holds only printable characters, as TOML 1.0 and YAML 1.2 read it."""
+    return '"' + "".join(map(_quoted, text)) + '"'
+
+
+def _quoted(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    if is_printable(char):
+        return char
+    code = ord(char)
+    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
+
+
 def figure(value: float | None, digits: int = 2) -> str:
     """A number with two digits, never ``-0.00``."""
     return NOTHING if value is None else f"{round(value, digits) + 0.0:.{digits}f}"

@@ -10,6 +10,7 @@ from pytest_mcr.glue.flags_calibration import CALIBRATION
 from pytest_mcr.glue.flags_confidence import CONFIDENCE
 from pytest_mcr.glue.flags_dominance import DOMINANCE
 from pytest_mcr.glue.flags_mitigation import MITIGATION
+from pytest_mcr.glue.flags_report import REPORT
 from pytest_mcr.glue.option import Option
 from pytest_mcr.glue.values import (
     DEFAULT_SUITES,
@@ -213,4 +214,5 @@ OPTIONS = (
     *CALIBRATION,
     *AWARENESS,
     *MITIGATION,
+    *REPORT,
 )

@@ -20,6 +20,7 @@ from pytest_mcr.glue.collect import RUN, real_path, suite_files, suite_id
 from pytest_mcr.glue.flags import DEFAULT_CACHE
 from pytest_mcr.models.resolve import check, kind
 from pytest_mcr.models.spec import Spec, parse_spec
+from pytest_mcr.report.files import check_files
 from pytest_mcr.report.results import check_folder
 from pytest_mcr.run.conclude import Conclusion
 from pytest_mcr.run.mitigation import check_arms, check_gate
@@ -74,6 +75,7 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     argv = [str(word) for word in config.invocation_params.args]
     conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, utc_now())
     check_folder("--mcr-out", conclusion.out)
+    check_files(settings)
     config.pluginmanager.register(Controller(config, conclusion, suite_id("bench")), "mcr-controller")
     if options.workers(config) > 0:
         from pytest_mcr.glue.distribution import Distribution

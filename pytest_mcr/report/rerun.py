@@ -22,10 +22,8 @@ RERUN_OPTIONS: Final = (
 """Settings that change an answer: key, flag, default."""
 
 
-def rerun_command(record: RunRecord) -> list[str] | None:
-    """The command that asks about the shown clips again, as quoted words; None when no clip is shown."""
-    if not record.examples:
-        return None
+def asked_again(record: RunRecord) -> list[str]:
+    """The command that asks the same model the same questions, as quoted words, without which of them."""
     settings = record.settings
     words = ["pytest", "--mcr-model", quoted(str(record.model["spec"]))]
     if settings.get("data"):
@@ -33,8 +31,35 @@ def rerun_command(record: RunRecord) -> list[str] | None:
     for key, flag, default in RERUN_OPTIONS:
         if settings.get(key) not in (None, default):
             words += [flag] if settings[key] is True else [flag, quoted(str(settings[key]))]
+    return words
+
+
+def rerun_command(record: RunRecord) -> list[str] | None:
+    """The command that asks about the shown clips again, as quoted words; None when no clip is shown."""
+    if not record.examples:
+        return None
     chosen = " or ".join(example.sample.id for example in record.examples)
-    return [*words, "--mcr-profile", "report", "-k", quoted(chosen)]
+    return [*asked_again(record), "--mcr-profile", "report", "-k", quoted(chosen)]
+
+
+def repair_command(record: RunRecord) -> list[str]:
+    """The command that compares repair arms on the same cases; answers that are cached are not asked again."""
+    settings = record.settings
+    words = asked_again(record)
+    for key, flag in (("tasks", "--mcr-tasks"), ("conditions", "--mcr-conditions")):
+        chosen = settings.get(key)
+        if isinstance(chosen, (list, tuple)):
+            words += [flag, quoted(",".join(map(str, chosen)))]
+    for key, flag, default in (("limit", "--mcr-limit", None), ("seed", "--mcr-seed", 0)):
+        if settings.get(key) not in (None, default):
+            words += [flag, str(settings[key])]
+    if settings.get("profile") != "release":
+        words += ["--mcr-profile", quoted(str(settings["profile"]))]
+    for key, flag in (("gates", "--mcr-gate"), ("add_gates", "--mcr-add-gate")):
+        given = settings.get(key)
+        for gate in given if isinstance(given, (list, tuple)) else ():
+            words += [flag, quoted(str(gate))]
+    return [*words, "--mcr-suite", "bench,mitigation"]
 
 
 def quoted(word: str) -> str:

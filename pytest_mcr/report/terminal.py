@@ -5,7 +5,7 @@ Everything is plain words and ASCII rules (foreign text aside); colour repeats a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import Final
 
@@ -15,35 +15,31 @@ from rich.text import Text
 
 from pytest_mcr.core.metrics import conflict_errors_per_1000
 from pytest_mcr.core.signatures import Signature, signatures
-from pytest_mcr.report.engine_words import batches_line, notes_of, pace_line, resumable
+from pytest_mcr.report.clip_words import clip_rows
+from pytest_mcr.report.engine_words import pace_line, resumable
+from pytest_mcr.report.number_words import LEGEND
 from pytest_mcr.report.rerun import folded, rerun_command
 from pytest_mcr.report.sentences import (
     MEASURED,
     NOT_COMPARABLE,
-    cached_line,
-    data_line,
     headline,
-    hearing_lines,
     prevalence_sentence,
     title,
     unheard,
-    unparsed_line,
 )
 from pytest_mcr.report.terminal_awareness import awareness
 from pytest_mcr.report.terminal_calibration import calibration
 from pytest_mcr.report.terminal_confidence import confidence
 from pytest_mcr.report.terminal_dominance import dominance
+from pytest_mcr.report.terminal_first import HEAD, commands, first_rows, first_waiver
 from pytest_mcr.report.terminal_mitigation import mitigation
-from pytest_mcr.report.terminal_tables import LEGEND, gates_grid, grid, robustness_grid, task_grids
-from pytest_mcr.report.wording import UNSURE, figure, listed, safe, spelled
-from pytest_mcr.run.examples import Example
+from pytest_mcr.report.terminal_tables import gates_grid, grid, robustness_grid, task_grids
+from pytest_mcr.report.trust_words import trust_rows
+from pytest_mcr.report.wording import UNSURE, spelled
 from pytest_mcr.run.record import RunRecord
 
 NARROWEST: Final = 60
 REASONS_SHOWN: Final = 6
-NOT_JUDGED_SHOWN: Final = 4
-TEXT_LIMIT: Final = 320
-ANSWER_LIMIT: Final = 120
 WORD_STYLES: Final = {
     "PASS": "bold green",
     MEASURED: "bold",
@@ -93,6 +89,7 @@ def parts(record: RunRecord, width: int) -> Iterator[RenderableType]:
     """The sections in the order in which they are read."""
     yield from opening(record)
     yield from section("Model or tool?", trust(record))
+    yield from section(HEAD, first(record))
     yield from section("Gates", gates(record))
     yield from section("Numbers by task and condition", numbers(record, width))
     yield from section("Modal Robustness Score (MRS, 1 is best)", robustness(record))
@@ -143,19 +140,14 @@ def opening(record: RunRecord) -> Iterator[RenderableType]:
 
 def trust(record: RunRecord) -> Iterator[RenderableType]:
     """Whether the numbers speak about the model or about the tool."""
-    canary = record.canary
-    verdict = str(canary["verdict"]).replace("_", " ")
-    rows = [("canary", f"{verdict.upper() if verdict == 'fail' else verdict}: {safe(str(canary['detail']), 400)}")]
-    hearing = hearing_lines(record)
-    rows += [("hearing" if not place else "", line) for place, line in enumerate(hearing)]
-    rows.append(("unparsed", unparsed_line(record.judgement.table)))
-    rows.append(("batches", batches_line(record)))
-    rows.append(("from cache", cached_line(record)))
-    rows.append(("data", data_line(record)))
-    dropped = [safe(expr) for expr in record.judgement.gates_not_judged]
-    rows.append(("not judged", f"{len(dropped)} gates: {listed(dropped, NOT_JUDGED_SHOWN)}" if dropped else "none"))
-    rows += [("note", safe(line, 400)) for line in notes_of(record)]
-    yield pairs(rows)
+    yield pairs(trust_rows(record))
+
+
+def first(record: RunRecord) -> Iterator[RenderableType]:
+    """What a red run is asked next."""
+    rows = list(first_rows(record))
+    if rows:
+        yield pairs(rows)
 
 
 def gates(record: RunRecord) -> Iterator[RenderableType]:
@@ -212,22 +204,6 @@ def clips(record: RunRecord) -> Iterator[RenderableType]:
         yield pairs(clip_rows(example))
 
 
-def clip_rows(example: Example) -> Sequence[tuple[str, str]]:
-    """One clip: question, gold, both texts and what was answered under each."""
-    sample = example.sample
-    sure = "" if example.confidence is None else f", confidence without text {figure(example.confidence)}"
-    rows = [
-        (sample.id, f"{safe(sample.audio, TEXT_LIMIT)}{sure}"),
-        ("  question", safe(sample.question, TEXT_LIMIT)),
-        ("  gold", safe(sample.gold, ANSWER_LIMIT)),
-    ]
-    for condition, answer in (("faithful", example.faithful), ("adversarial", example.adversarial)):
-        if condition in sample.texts:
-            given = "no label (flagged, unparsed or error)" if answer is None else safe(answer, ANSWER_LIMIT)
-            rows += [(f"  {condition}", safe(sample.texts[condition], TEXT_LIMIT)), ("", f"-> {given}")]
-    return rows
-
-
 def following_steps(record: RunRecord, width: int) -> Iterator[RenderableType]:
     """The command that asks about these clips again, and where everything is."""
     pace = pace_line(record)
@@ -239,5 +215,12 @@ def following_steps(record: RunRecord, width: int) -> Iterator[RenderableType]:
     if command is not None:
         yield Text("  rerun these clips:")
         yield Command(f"  {folded(command, width - 2)}")
+    for head, words in commands(record):
+        yield Text(f"  {head}")
+        yield Command(f"  {folded(words, width - 2)}")
+    waiver = first_waiver(record)
+    if waiver:
+        yield Text("  waive the farthest gate, in waivers.toml:")
+        yield from (Command(f"  {line}") for line in waiver)
     if record.out is not None:
         yield Command(f"  results: {spelled(str(record.out / 'results.json'))}, with cases.jsonl beside it")

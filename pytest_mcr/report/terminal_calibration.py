@@ -12,7 +12,8 @@ from rich.text import Text
 from pytest_mcr.core.calibrated_arm import CALIBRATED, FOREIGN, RAW
 from pytest_mcr.core.case import CONDITIONS
 from pytest_mcr.core.metrics import OVERALL, Metric
-from pytest_mcr.report.terminal_tables import cell, grid, name_of
+from pytest_mcr.report.number_words import cell, name_of
+from pytest_mcr.report.terminal_tables import grid
 from pytest_mcr.run.record import RunRecord
 
 SHOWN: Final = (

@@ -12,9 +12,10 @@ from rich.text import Text
 from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL
 from pytest_mcr.core.metrics import OVERALL, Metric, Table
 from pytest_mcr.core.stated import SAMPLE, SCORES, VERBAL, VERSION, parse_method
+from pytest_mcr.report.number_words import cell, name_of, own_note
 from pytest_mcr.report.reliability import FILE, text_rows
 from pytest_mcr.report.sentences import silent_counts
-from pytest_mcr.report.terminal_tables import cell, grid, name_of, own_note
+from pytest_mcr.report.terminal_tables import grid
 from pytest_mcr.report.wording import NOTHING, count, safe
 from pytest_mcr.run.record import RunRecord
 

@@ -11,7 +11,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pytest_mcr.core.metrics import OVERALL, Metric, Table
-from pytest_mcr.report.terminal_tables import cell, grid, own_note
+from pytest_mcr.report.number_words import cell, own_note
+from pytest_mcr.report.terminal_tables import grid
 from pytest_mcr.report.wording import NOTHING, count, figure, safe, with_interval
 from pytest_mcr.run.record import RunRecord
 

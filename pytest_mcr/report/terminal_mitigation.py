@@ -12,7 +12,8 @@ from rich.text import Text
 from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL, IRRELEVANT, NEUTRAL
 from pytest_mcr.core.metrics import OVERALL, Metric
 from pytest_mcr.core.repaired import Repaired
-from pytest_mcr.report.terminal_tables import cell, grid, name_of, own_note
+from pytest_mcr.report.number_words import cell, name_of, own_note
+from pytest_mcr.report.terminal_tables import grid
 from pytest_mcr.report.wording import NOTHING, count, figure, safe
 from pytest_mcr.run.record import RunRecord
 

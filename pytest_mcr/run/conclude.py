@@ -17,6 +17,7 @@ from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.models.resolve import kind
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.report import layer_chart, reliability
+from pytest_mcr.report.files import write_files
 from pytest_mcr.report.results import point_latest, write_results
 from pytest_mcr.run.dominance import FINDINGS, store_of
 from pytest_mcr.run.evidence import Evidence
@@ -91,14 +92,16 @@ class Conclusion:
 
     def conclude(self, evidence: Evidence) -> None:
         """Judge the evidence and build the record."""
-        from pytest_mcr.run.judge import judge  # its statistics are imported when there is something to judge
+        # Their statistics are imported when there is something to judge.
+        from pytest_mcr.run.diagnosis import diagnosed
+        from pytest_mcr.run.judge import judge
 
         ledger = self._ledger = evidence.ledger
         self._limited = evidence.limited
         judgement = judge(evidence, self.design, self.settings, self.profile, self.gates)
         planned = {(case.sample.id, case.condition) for case in self.design}
         samples = {sample.id: sample for sample in self.dataset.samples}
-        self._record = RunRecord(
+        record = RunRecord(
             judgement=judgement,
             run=self._run_facts(evidence),
             model=self._model_facts(list(ledger.processes.values())),
@@ -128,6 +131,7 @@ class Conclusion:
             out=self.out,
             probes=ledger.probes,
         )
+        self._record = diagnosed(record, ledger, samples, self.gates, self.profile, self.home / "runs")
 
     def write(self) -> None:
         """Write the result files, each in one atomic step, and move the pointer ``.mcr/latest``."""
@@ -142,6 +146,7 @@ class Conclusion:
         layer_chart.write(self.record, self.out)
         if self.settings.out is None:
             point_latest(self.home, self.out)
+        write_files(self.record, self.settings)
 
     def _keep_findings(self) -> None:
         """Write this run's findings beside its results, and add them to those that the next run asks first."""

@@ -11,6 +11,7 @@ from pytest_mcr.run.examples import Example
 
 if TYPE_CHECKING:
     from pytest_mcr.core.metrics import Metric
+    from pytest_mcr.run.diagnosis import Diagnosis
     from pytest_mcr.run.judge import Judgement
 
 RESULTS_SCHEMA = "pytest-mcr.results/1"
@@ -34,6 +35,7 @@ class RunRecord:
         clusters: number of different clips (or split groups) behind the numbers.
         examples: the clips to listen to first.
         probes: what the dominance suite found, by kind and by clip.
+        diagnosis: what to look at first when the run is red; None when nothing was looked for.
         out: folder with ``results.json`` and ``cases.jsonl``, None when nothing was written.
     """
 
@@ -51,6 +53,7 @@ class RunRecord:
     examples: Sequence[Example]
     out: Path | None
     probes: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    diagnosis: Diagnosis | None = None
 
     def layers(self) -> list[dict[str, Any]]:
         """The rows of the white-box probes, by task."""

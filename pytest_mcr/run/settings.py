@@ -29,6 +29,7 @@ class Settings:
         tune: choose the arms' open options on a dev split.
         budget: largest faithful drop on that split.
         confidence: where it comes from: ``scores``, ``sample:K`` or ``verbal``.
+        markdown: file of the Markdown report, None for none.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
@@ -71,6 +72,7 @@ class Settings:
     mitigation: tuple[str, ...] = ()
     tune: bool = False
     budget: float = 0.05
+    markdown: Path | None = None
 
     def to_json(self) -> dict[str, object]:
         """The settings as builtins, for ``results.json``."""

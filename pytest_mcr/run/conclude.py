@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_mcr.core.case import Case
+from pytest_mcr.core.case import Case, Verdict
 from pytest_mcr.core.grammar import Gate
 from pytest_mcr.core.profiles import Profile
 from pytest_mcr.core.prompts import TEMPLATES
@@ -107,6 +107,7 @@ class Conclusion:
                 "kind": self.dataset.kind,
                 "digest": self.dataset.digest,
                 "samples": dict(Counter(sample.task for sample in self.dataset.samples)),
+                **shared_clips(ledger),
                 **({"about": SYNTHETIC} if self.dataset.kind == "mini" else {}),
             },
             protocol={
@@ -192,6 +193,14 @@ class Conclusion:
         unknown: dict[str, Any] = {"name": None, "fingerprint": None, "device": None, "dtype": None, "traits": {}}
         facts = processes[0]["model"] if processes else unknown
         return {"spec": self.spec.text, "name": facts["name"], "kind": kind(self.spec), **facts}
+
+
+def shared_clips(ledger: Ledger) -> dict[str, dict[str, str]]:
+    """The cluster of every sample that is not alone in it: a later comparison must not take those as independent."""
+    clusters = {o.sample: o.cluster for o in ledger.outcomes.values() if o.verdict is not Verdict.ERROR}
+    sizes = Counter(clusters.values())
+    shared = {sample: cluster for sample, cluster in sorted(clusters.items()) if sizes[cluster] > 1}
+    return {"shared_clips": shared} if shared else {}
 
 
 def canary_of(processes: Sequence[dict[str, Any]]) -> dict[str, Any]:

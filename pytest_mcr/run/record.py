@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_mcr.data.results_file import SCHEMA
 from pytest_mcr.run.examples import Example
 
 if TYPE_CHECKING:
     from pytest_mcr.core.metrics import Metric
     from pytest_mcr.run.judge import Judgement
 
-RESULTS_SCHEMA = "pytest-mcr.results/1"
 SYNTHETIC = "synthetic, not MCR-BENCH"
 """What everything about the embedded benchmark says, so that its numbers never pass for the paper's."""
 KNOWN_DATA = {"mini": f"the embedded mini benchmark ({SYNTHETIC})", "release": "the MCR-BENCH release"}
@@ -29,7 +29,8 @@ class RunRecord:
     Attributes:
         run: id, started, seconds, workers, argv, seed, versions, git.
         model: spec, name, kind, fingerprint, device, dtype, traits.
-        dataset: path, kind, digest, samples by task; for the embedded benchmark also ``about``.
+        dataset: path, kind, digest, samples by task, ``shared_clips`` (samples that are not alone in their cluster);
+            for the embedded benchmark also ``about``.
         protocol: template, answer, candidates_shown.
         clusters: number of different clips (or split groups) behind the numbers.
         examples: the clips to listen to first.
@@ -61,7 +62,7 @@ class RunRecord:
         """The content of ``results.json``."""
         judgement = self.judgement
         return {
-            "schema": RESULTS_SCHEMA,
+            "schema": SCHEMA,
             "verdict": judgement.verdict,
             "reasons": list(judgement.reasons),
             "run": dict(self.run),

@@ -26,8 +26,8 @@ from tests.unit.records import run
 LINE: dict[str, Any] = {
     "id": "AQA-0000-neutral", "task": "AQA", "sample": "AQA-0000", "source_id": None, "condition": "neutral",
     "audio": "AQA/a.ogg", "prompt": "A dog?\u2028yes or no", "gold": "yes", "text_label": None, "answer": "yes",
-    "raw": "yes", "verdict": "audio", "confidence": 0.9, "scores": {"yes": -0.1, "no": -2.4}, "seconds": 0.1, "cached": False,
-    "error": None,
+    "raw": "yes", "verdict": "audio", "confidence": 0.9, "scores": {"yes": -0.1, "no": -2.4}, "seconds": 0.1,
+    "cached": False, "error": None,
 }  # fmt: skip
 
 

@@ -10,7 +10,10 @@ from typing import Final
 from pytest_mcr.errors import McrError
 from pytest_mcr.run.exits import USAGE_EXIT
 
-COMMANDS: Final[dict[str, str]] = {}
+COMMANDS: Final[dict[str, str]] = {
+    "bless": "make a run the one that later runs are compared with",
+    "compare": "compare two runs case by case: is the second worse, and what changed",
+}
 """Name of each command and what it does; ``pytest_mcr.commands.NAME`` has its ``main(argv)``."""
 
 

@@ -1,4 +1,4 @@
-"""What a comparison of two runs consists of: margins, cells, and their words."""
+"""What a comparison of two runs consists of: its cells, and their words."""
 
 from __future__ import annotations
 
@@ -13,28 +13,9 @@ UNDECIDED: Final = "undecided"
 REGRESSED: Final = "regressed"
 POWER_FACTOR: Final = 6.18
 """(z of 95 % + z of 80 % power)^2."""
-MACRO_MARGIN: Final = 0.02
-TASK_MARGIN: Final = 0.05
 
 Key = tuple[str, str]
 """Task (or `OVERALL`) and condition."""
-
-
-@dataclass(frozen=True, slots=True)
-class Margins:
-    """How much accuracy may be lost.
-
-    Attributes:
-        macro: in the mean over the tasks.
-        task: in one task.
-    """
-
-    macro: float = MACRO_MARGIN
-    task: float = TASK_MARGIN
-
-    def of(self, task: str) -> float:
-        """The margin of a task, or of `OVERALL`."""
-        return self.macro if task == OVERALL else self.task
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from pytest_mcr.core.comparison import (
     Comparison,
     Influence,
     Key,
-    Margins,
 )
 from pytest_mcr.core.intervals import ONE_SIDED, TWO_SIDED
+from pytest_mcr.core.margins import Margins
 from pytest_mcr.core.metrics import OVERALL
 from pytest_mcr.core.paired_bounds import lower_bound
 from pytest_mcr.core.paired_tests import holm, mcnemar_worse, sign_flip_worse
@@ -161,7 +161,7 @@ def _cell(task: str, condition: str, pair: _Paired, margins: Margins) -> Cell:
         n=pair.n,
         clips=clips,
         discordance=pair.discordant,
-        margin=margins.of(task),
+        margin=margins.macro if task == OVERALL else margins.task,
         p=p,
     )
 

@@ -72,6 +72,7 @@ def settings_of(config: pytest.Config) -> Settings:
         data=under(invocation_dir, values.pop("data")),
         out=under(invocation_dir, values.pop("out")),
         calibration=under(invocation_dir, values.pop("calibration")),
+        baseline=under(invocation_dir, values.pop("baseline")),
         cache=None if str(cache) == "off" else under(invocation_dir, cache),
         **values,
     )

@@ -12,10 +12,10 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from pytest_mcr.core.case import ADVERSARIAL, IRRELEVANT, PLACEBO
-from pytest_mcr.core.gates import FAIL, INVALID, PASS, UNDECIDED
+from pytest_mcr.core.gates import FAIL, INVALID, PASS, UNDECIDED, WAIVED
 from pytest_mcr.core.hearing import NOT_SHOWN
 from pytest_mcr.core.metrics import OVERALL, Metric, Table
-from pytest_mcr.report.gate_words import gate_remark, ordered, row_of
+from pytest_mcr.report.gate_words import gate_remark, is_comparison, ordered, row_of
 from pytest_mcr.report.sentences import silent_counts
 from pytest_mcr.report.wording import NOTHING, UNSURE, safe, with_interval
 from pytest_mcr.run.judge import Judgement
@@ -23,7 +23,13 @@ from pytest_mcr.run.judge import Judgement
 RULE: Final = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 """A rule under the head and nothing else; plain ASCII, because logs and old consoles have to show it."""
 
-STYLES: Final = {FAIL: "bold red", INVALID: "bold magenta", UNDECIDED: "bold yellow", PASS: "green"}
+STYLES: Final = {
+    FAIL: "bold red",
+    INVALID: "bold magenta",
+    UNDECIDED: "bold yellow",
+    WAIVED: "bold yellow",
+    PASS: "green",
+}
 """Colour repeats what the word says and never says more."""
 
 NUMBERS: Final = (
@@ -54,9 +60,9 @@ def grid(*heads: str, gap: int = 2) -> Grid:
 
 
 def gates_grid(judgement: Judgement) -> Grid:
-    """Every gate with its number, what blocks first; a second line says what is missing."""
+    """Every gate with its number, what blocks first; comparisons with earlier runs have a table of their own."""
     table = grid("gate", "", "value [95 %]", "n")
-    for result in ordered(judgement.gates):
+    for result in ordered([gate for gate in judgement.gates if not is_comparison(gate)]):
         row = row_of(result, judgement.table)
         word = result.verdict.replace("_", " ")
         name: RenderableType = Text(safe(result.expr))

@@ -36,6 +36,8 @@ class FormerRun:
     def doubt(self) -> str | None:
         """Why the run is no whole, valid one; None where it is."""
         verdict = self.results["verdict"]
+        if self.results["run"].get("sequential"):
+            return "the run stopped early (--mcr-early-stop); expected one over all cases"
         if verdict in ("pass", "fail"):
             return None
         reasons = "; ".join(str(reason) for reason in self.results["reasons"])[:200]

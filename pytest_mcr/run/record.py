@@ -77,7 +77,17 @@ class RunRecord:
             "canary": dict(self.canary),
             "audit": dict(self.audit),
             "timing": dict(self.timing),
-        } | ({"mitigation": judgement.repairs.to_json()} if judgement.repairs.names else {})
+        } | self._added()
+
+    def _added(self) -> dict[str, object]:
+        """Sections that only some runs have."""
+        judgement = self.judgement
+        found: dict[str, object] = {}
+        if judgement.repairs.names:
+            found["mitigation"] = judgement.repairs.to_json()
+        if judgement.compared:
+            found["baseline"] = [compared.to_json() for compared in judgement.compared]
+        return found
 
     def _numbers(self) -> tuple[Metric, ...]:
         judgement = self.judgement

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import Final
+
+from pytest_mcr.core.margins import Margins
+
+REPORT: Final = "report"
+"""The profile that gates nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,8 @@ class Settings:
         tune: choose the arms' open options on a dev split.
         budget: largest faithful drop on that split.
         confidence: where it comes from: ``scores``, ``sample:K`` or ``verbal``.
+        baseline: a run or a file of blessings to compare with, None for none.
+        margin: accuracy that may be lost against it.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
@@ -71,16 +79,20 @@ class Settings:
     mitigation: tuple[str, ...] = ()
     tune: bool = False
     budget: float = 0.05
+    baseline: Path | None = None
+    margin: Margins = field(default_factory=Margins)
 
     def to_json(self) -> dict[str, object]:
         """The settings as builtins, for ``results.json``."""
         values: dict[str, object] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
             if isinstance(value, Path):
                 value = str(value)
             elif isinstance(value, tuple):
                 value = list(value)
-            if field.name != "invocation_dir":
-                values[field.name] = value
+            elif is_dataclass(value) and not isinstance(value, type):
+                value = asdict(value)
+            if entry.name != "invocation_dir":
+                values[entry.name] = value
         return values

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, NEUTRAL, Outcome, Verdict
-from pytest_mcr.core.comparison import PASS, REGRESSED, UNDECIDED, Cell, Comparison, Margins
+from pytest_mcr.core.comparison import PASS, REGRESSED, UNDECIDED, Cell, Comparison
+from pytest_mcr.core.margins import Margins
 from pytest_mcr.core.noninferiority import compare, detectable_loss, needed_clips
 from pytest_mcr.core.paired_bounds import lower_bound
 from tests.unit.outcomes import ERROR, OTHER, RIGHT, planted, runs

@@ -101,7 +101,8 @@ def pass_sentence(record: RunRecord, met: int) -> str:
     waived = [gate for gate in gates if gate.verdict == WAIVED]
     if waived:
         failed = f"{subject(record)} does not meet {len(waived)} of {count(len(gates), 'gate')} {source(record)}"
-        return f"{failed}; {by_whom(waived)} waived {'it' if len(waived) == 1 else 'them'}, and {met} are met."
+        rest = {0: "", 1: "; the other gate is met"}.get(met, f"; {met} others are met")
+        return f"{failed}; {by_whom(waived)} waived {'it' if len(waived) == 1 else 'them'}{rest}."
     if met:
         rest = f"; {left} could not be judged" if left else ""
         return f"{subject(record)} meets {all_of(met, 'gate')} {source(record)}{rest}."

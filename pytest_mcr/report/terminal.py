@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pytest_mcr.core.metrics import conflict_errors_per_1000
 from pytest_mcr.core.signatures import Signature, signatures
-from pytest_mcr.report.engine_words import batches_line, notes_of, pace_line, resumable
+from pytest_mcr.report.engine_words import batches_line, notes_of, pace_line, repeats_line, resumable
 from pytest_mcr.report.gate_words import is_comparison
 from pytest_mcr.report.rerun import folded, rerun_command
 from pytest_mcr.report.sentences import (
@@ -169,6 +169,8 @@ def trust(record: RunRecord) -> Iterator[RenderableType]:
     rows += [("hearing" if not place else "", line) for place, line in enumerate(hearing)]
     rows.append(("unparsed", unparsed_line(record.judgement.table)))
     rows.append(("batches", batches_line(record)))
+    repeats = repeats_line(record)
+    rows += [("asked twice", repeats)] if repeats is not None else []
     rows.append(("from cache", cached_line(record)))
     rows.append(("data", data_line(record)))
     dropped = [safe(expr) for expr in record.judgement.gates_not_judged]

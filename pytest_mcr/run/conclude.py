@@ -125,6 +125,7 @@ class Conclusion:
             canary=canary_of(list(ledger.processes.values())),
             audit={
                 "batch": judgement.batch_audit,
+                "repeat": judgement.repeat_audit,
                 "data": [finding.to_json() for finding in audit(self.dataset)],
             },
             timing=timing_of(evidence),

@@ -34,6 +34,7 @@ from pytest_mcr.run.exits import FAILED_EXIT, INVALID_EXIT, OK_EXIT
 from pytest_mcr.run.gating import Gated, gate_all, left_out, nothing_judged
 from pytest_mcr.run.ledger import Ledger
 from pytest_mcr.run.references import NOTHING, Against
+from pytest_mcr.run.repeat_audit import repeat_report
 from pytest_mcr.run.settings import REPORT, Settings
 
 
@@ -59,6 +60,7 @@ class Judgement:
     repairs: Repaired = field(default_factory=Repaired)
     hearing: Mapping[str, Hearing] = field(default_factory=dict)
     batch_audit: Mapping[str, Any] = field(default_factory=dict)
+    repeat_audit: Mapping[str, Any] = field(default_factory=dict)
     compared: Sequence[Compared] = ()
     notes: Sequence[str] = ()
     exit_code: int = 0
@@ -94,11 +96,14 @@ def judge(
     repairs = repairs_of(ledger, settings)
     rows += repairs.judged
     table = annotate(worded(Table(rows), settings), hearing)
-    batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
+    batch_audit = audit_report([row for row in ledger.audits.values() if not row["again"]], dtype_of(ledger))
+    repeat_audit = repeat_report([row for row in ledger.audits.values() if row["again"]])
     calibrated = [Calibrated.from_json(packed) for packed in ledger.probes.get("calibration", {}).values()]
     untrusted = distrust(evidence, settings) + learned_from(calibrated)
     if batch_audit["verdict"] == "fail":
         untrusted.append(f"batch audit: {batch_audit['detail']}")
+    if repeat_audit["verdict"] == "fail":
+        untrusted.append(f"repeat audit: {repeat_audit['detail']}")
     whole = "bench" in settings.suites or "confidence" in settings.suites
     partial = incomplete(evidence, design if whole else ()) + unrepaired(evidence, design, settings)
     heard = settings.gates is None and "bench" in settings.suites
@@ -143,6 +148,7 @@ def judge(
         repairs=repairs,
         hearing=hearing,
         batch_audit=batch_audit,
+        repeat_audit=repeat_audit,
         exit_code=own_exit_code(verdict, settings.profile),
     )
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Final
 
+from pytest_mcr.data.results_file import CASES, RESULTS
 from pytest_mcr.errors import OptionError
-from pytest_mcr.models.replay_former import CASES, RESULTS
 from pytest_mcr.report.export_files import write_csv, write_parquet
 from pytest_mcr.report.export_rows import Columns, Row, case_columns, cases, metric_table
 from pytest_mcr.report.files import check_file

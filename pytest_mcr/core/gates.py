@@ -19,6 +19,7 @@ __all__ = [
     "NOT_JUDGED",
     "PASS",
     "UNDECIDED",
+    "WAIVED",
     "Gate",
     "GateResult",
     "judge_clusters",
@@ -34,6 +35,7 @@ FAIL: Final = "fail"
 UNDECIDED: Final = "undecided"
 INVALID: Final = "invalid"
 NOT_JUDGED: Final = "not_judged"
+WAIVED: Final = "waived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,13 @@ class GateResult:
 
     Attributes:
         expr: the gate as it was judged; an ``each.`` gate names the task here.
-        verdict: ``pass``, ``fail``, ``undecided``, ``invalid`` or ``not_judged``.
+        verdict: ``pass``, ``fail``, ``undecided``, ``invalid``, ``not_judged`` or ``waived``.
         reason: one line.
         distance: how many clips' answers must change for the gate to pass; None for a gate that passes and where no
             such number exists.
         task: the task, or `OVERALL`.
-        gate: the expression as it was asked for.
+        gate: the expression as it was asked for, or the flag that asked for it.
+        waiver: owner, reason, expires and the verdict it was, of a waived gate.
     """
 
     expr: str
@@ -59,6 +62,7 @@ class GateResult:
     distance: int | None
     task: str
     gate: str
+    waiver: Mapping[str, str] | None = None
 
     def to_json(self) -> dict[str, object]:
         """The row of ``results.json``."""
@@ -69,7 +73,7 @@ class GateResult:
             "high": self.high,
             "verdict": self.verdict,
             "reason": self.reason,
-        }
+        } | ({} if self.waiver is None else {"waiver": dict(self.waiver)})
 
 
 def judge_gates(

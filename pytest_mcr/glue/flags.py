@@ -9,6 +9,7 @@ from pytest_mcr.glue.flags_awareness import AWARENESS
 from pytest_mcr.glue.flags_calibration import CALIBRATION
 from pytest_mcr.glue.flags_confidence import CONFIDENCE
 from pytest_mcr.glue.flags_dominance import DOMINANCE
+from pytest_mcr.glue.flags_gating import GATING
 from pytest_mcr.glue.flags_mitigation import MITIGATION
 from pytest_mcr.glue.flags_report import REPORT
 from pytest_mcr.glue.option import Option
@@ -215,4 +216,5 @@ OPTIONS = (
     *AWARENESS,
     *MITIGATION,
     *REPORT,
+    *GATING,
 )

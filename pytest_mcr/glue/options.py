@@ -73,6 +73,7 @@ def settings_of(config: pytest.Config) -> Settings:
         out=under(invocation_dir, values.pop("out")),
         markdown=under(invocation_dir, values.pop("markdown")),
         calibration=under(invocation_dir, values.pop("calibration")),
+        baseline=under(invocation_dir, values.pop("baseline")),
         cache=None if str(cache) == "off" else under(invocation_dir, cache),
         **values,
     )

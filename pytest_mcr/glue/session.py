@@ -18,6 +18,7 @@ from pytest_mcr.glue import awareness, options
 from pytest_mcr.glue.carrier import Carrier
 from pytest_mcr.glue.collect import RUN, real_path, suite_files, suite_id
 from pytest_mcr.glue.flags import DEFAULT_CACHE
+from pytest_mcr.glue.standards import against_of
 from pytest_mcr.models.resolve import check, kind
 from pytest_mcr.models.spec import Spec, parse_spec
 from pytest_mcr.report.files import check_files
@@ -73,7 +74,9 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     profile = load_profile(suite("profiles.toml"), settings.profile)
     gates = gates_of(settings, profile, run)
     argv = [str(word) for word in config.invocation_params.args]
-    conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, utc_now())
+    now = utc_now()
+    against = against_of(settings, run, (settings.invocation_dir, config.rootpath), now.date())
+    conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, now, against)
     check_folder("--mcr-out", conclusion.out)
     check_files(settings)
     config.pluginmanager.register(Controller(config, conclusion, suite_id("bench")), "mcr-controller")

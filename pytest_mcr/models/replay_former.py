@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_mcr.errors import ModelError
+from pytest_mcr.data.results_file import CASES, RESULTS, read_results, require_cases
+from pytest_mcr.errors import ModelError, OptionError
 
-CASES: Final = "cases.jsonl"
-RESULTS: Final = "results.json"
-SCHEMA: Final = "pytest-mcr.results/1"
 ASKED: Final = ("system", "order", "generation")
 """Traits of a model that a verdict on its answers names."""
 
@@ -58,18 +55,19 @@ def former_run(cases: Path) -> Former | None:
         cases: the recorded answers; only a file called ``cases.jsonl`` is a run's.
 
     Raises:
-        ModelError: the results beside it cannot be read.
+        ModelError: the results beside it cannot be read, or are not those of these answers.
     """
     path = cases.with_name(RESULTS)
     if cases.name != CASES or not path.is_file():
         return None
-    advice = f"mend it, or copy {CASES} to another folder, where only its prompts are compared"
+    advice = f"or copy {CASES} to another folder, where only its prompts are compared"
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-        if results["schema"] != SCHEMA:
-            raise ModelError(f"{path}: schema {results['schema']!r}; expected {SCHEMA!r}; {advice}")
+        results = read_results(path)
+        require_cases(cases, results)
         return _former(results)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except OptionError as error:
+        raise ModelError(f"{error}; {advice}") from None
+    except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: no results of a run ({type(error).__name__}: {error}); {advice}") from None
 
 

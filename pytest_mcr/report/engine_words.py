@@ -14,6 +14,15 @@ def batches_line(record: RunRecord) -> str:
     return f"{verdict.upper() if verdict == 'fail' else verdict}: {found.get('detail', 'no case was compared')}"
 
 
+def repeats_line(record: RunRecord) -> str | None:
+    """The finding of the repeat audit, None where nothing was asked twice."""
+    found = record.judgement.repeat_audit
+    if not found.get("cases") and found.get("verdict") != "fail":
+        return None
+    verdict = str(found["verdict"])
+    return f"{verdict.upper() if verdict == 'fail' else verdict}: {found['detail']}"
+
+
 def notes_of(record: RunRecord) -> list[str]:
     """Lines that the processes left for the user."""
     notes = record.run.get("notes")

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from pytest_mcr.core.gates import FAIL, INVALID, NOT_JUDGED, PASS, UNDECIDED, GateResult
+from pytest_mcr.core.gates import FAIL, INVALID, NOT_JUDGED, PASS, UNDECIDED, WAIVED, GateResult
 from pytest_mcr.core.grammar import Gate, parse_gate
 from pytest_mcr.core.metrics import Metric, Table
 from pytest_mcr.errors import OptionError
 from pytest_mcr.report.wording import apart, count, safe
+from pytest_mcr.run.against import FLAG
 
 LIMITS: Final = {"<=": "at most", ">=": "at least", "<": "below", ">": "above"}
-GATE_ORDER: Final = (INVALID, FAIL, UNDECIDED, NOT_JUDGED, PASS)
+GATE_ORDER: Final = (INVALID, FAIL, UNDECIDED, WAIVED, NOT_JUDGED, PASS)
 """What spoils the run comes first, then what blocks it."""
 
 
 def ordered(gates: Sequence[GateResult]) -> list[GateResult]:
     """Gates with what blocks first, else in the profile's order."""
     return sorted(gates, key=lambda gate: GATE_ORDER.index(gate.verdict))
+
+
+def is_comparison(result: GateResult) -> bool:
+    """Whether a gate compares with an earlier run."""
+    return result.gate == FLAG
 
 
 def gate_of(result: GateResult) -> Gate | None:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from pytest_mcr.data.results_file import CASES, CASES_DIGEST, DIGEST, RESULTS, content_digest, file_digest
 from pytest_mcr.errors import OptionError
 from pytest_mcr.run.record import RunRecord
 
-RESULTS: Final = "results.json"
 POINTER: Final = "latest"
 MEASURED: Final = ("metrics", "gates")
 """Sections in which a NaN is a mistake of ours and must not turn into a null."""
@@ -23,14 +23,15 @@ def write_results(record: RunRecord, out: Path) -> None:
 
     Args:
         record: the run.
-        out: folder to write to, made where it is missing.
+        out: folder to write to, made where it is missing; the run's ``cases.jsonl`` is already there.
 
     Raises:
         OptionError: the folder cannot be written.
         ValueError: a metric or gate holds a number that is not finite.
     """
-    text = results_text(record)
+    cases = out / CASES
     try:
+        text = results_text(record, file_digest(cases) if cases.is_file() else None)
         out.mkdir(parents=True, exist_ok=True)
         replace_file(out / RESULTS, text)
     except OSError as error:
@@ -52,14 +53,20 @@ def check_folder(flag: str, out: Path) -> None:
         raise OptionError(f"{flag} {out}: {nearest} cannot be written; give another folder")
 
 
-def results_text(record: RunRecord) -> str:
+def results_text(record: RunRecord, cases_digest: str | None = None) -> str:
     """The content of ``results.json``: one key order, no NaN, a newline at the end.
 
     What a model or a caller says about itself may hold a NaN or a tuple and is brought to JSON's terms; our own numbers
-    are written as they are, and one that is not finite is an error.
+    are written as they are, and one that is not finite is an error. The last key is the digest of all others.
+
+    Args:
+        record: the run.
+        cases_digest: sha256 of its ``cases.jsonl``, None where there is none.
     """
     sections = record.to_json()
     plain = {key: value if key in MEASURED else to_json(value) for key, value in sections.items()}
+    plain[CASES_DIGEST] = cases_digest
+    plain[DIGEST] = content_digest(plain)
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 

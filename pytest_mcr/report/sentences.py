@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pytest_mcr.core.gates import FAIL, INVALID, NOT_JUDGED, PASS, UNDECIDED, GateResult
+from pytest_mcr.core.gates import FAIL, INVALID, NOT_JUDGED, PASS, UNDECIDED, WAIVED, GateResult
 from pytest_mcr.core.hearing import NOT_SHOWN
 from pytest_mcr.core.metrics import Metric, Table
 from pytest_mcr.report.gate_words import distance_sentence
@@ -19,6 +19,8 @@ from pytest_mcr.run.record import ANSWERS, KNOWN_DATA, RunRecord
 NOT_COMPARABLE: Final = "not comparable with published rows: different data"
 MEASURED: Final = "MEASURED"
 """Word for a run that had no gate to meet: it passed nothing."""
+WAIVED_WORD: Final = "WAIVED"
+"""Word for a run that passes only because somebody waived a gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Headline:
     """The verdict in a sentence.
 
     Attributes:
-        word: PASS, MEASURED, FAIL, UNDECIDED, INVALID or PARTIAL.
+        word: PASS, WAIVED, MEASURED, FAIL, UNDECIDED, INVALID or PARTIAL.
         sentence: what the word means for this model, with the number of clips that must change.
         reasons: why, one line each, where the gates do not say it.
     """
@@ -81,7 +83,8 @@ def headline(record: RunRecord) -> Headline:
         word = "FAIL" if blocked or others else "UNDECIDED"
         return Headline(word, fail_sentence(record, blocked), others + doubts)
     met = sum(gate.verdict == PASS for gate in judgement.gates)
-    word = "PASS" if met else MEASURED
+    waived = any(gate.verdict == WAIVED for gate in judgement.gates)
+    word = WAIVED_WORD if waived else "PASS" if met else MEASURED
     return Headline(word, pass_sentence(record, met), others + doubts)
 
 
@@ -93,19 +96,45 @@ def unheard(record: RunRecord) -> list[str]:
 
 def pass_sentence(record: RunRecord, met: int) -> str:
     """Which gates were met; a run without gates met none and passes nothing."""
-    left = sum(gate.verdict == NOT_JUDGED for gate in record.judgement.gates)
+    gates = record.judgement.gates
+    left = sum(gate.verdict == NOT_JUDGED for gate in gates)
+    waived = [gate for gate in gates if gate.verdict == WAIVED]
+    if waived:
+        failed = f"{subject(record)} does not meet {len(waived)} of {count(len(gates), 'gate')} {source(record)}"
+        rest = {0: "", 1: "; the other gate is met"}.get(met, f"; {met} others are met")
+        return f"{failed}; {by_whom(waived)} waived {'it' if len(waived) == 1 else 'them'}{rest}."
     if met:
         rest = f"; {left} could not be judged" if left else ""
         return f"{subject(record)} meets {all_of(met, 'gate')} {source(record)}{rest}."
     if left:
         return f"{subject(record)} was measured, but {count(left, 'gate')} {source(record)} could not be judged."
-    return f"{subject(record)} was measured; profile {record.settings['profile']} sets no gates."
+    profile, suites = record.settings["profile"], record.settings.get("suites")
+    if record.judgement.gates_not_judged and isinstance(suites, (list, tuple)):
+        where = ", ".join(str(suite) for suite in suites)
+        return f"{subject(record)} was measured; profile {profile} sets no gate on {where}, so none was judged."
+    return f"{subject(record)} was measured; profile {profile} sets no gates."
+
+
+def by_whom(waived: Sequence[GateResult]) -> str:
+    """The owners of waivers, each once."""
+    return safe(" and ".join(dict.fromkeys(gate.waiver["owner"] for gate in waived if gate.waiver)), 200)
+
+
+def waived_lines(record: RunRecord) -> list[str]:
+    """A line for every waived gate: what it would have been, who waived it, until when and why."""
+    return [
+        safe(f"{gate.expr} ({gate.waiver['was'].upper()}): {gate.reason}", 600)
+        for gate in record.judgement.gates
+        if gate.waiver is not None
+    ]
 
 
 def invalid_sentence(record: RunRecord) -> str:
     """What cannot be trusted: everything, or the gates that need what was not shown."""
     gates = record.judgement.gates
     unusable = [gate for gate in gates if gate.verdict == INVALID]
+    if gates and all(gate.verdict == NOT_JUDGED for gate in gates):
+        return f"{subject(record)} was measured, but none of {count(len(gates), 'gate')} could be judged."
     if not unusable:
         return f"nothing measured on {subject(record)} may count, so no gate was judged."
     failed = sum(gate.verdict == FAIL for gate in gates)

@@ -17,17 +17,21 @@ from pytest_mcr.core.metrics import conflict_errors_per_1000
 from pytest_mcr.core.signatures import Signature, signatures
 from pytest_mcr.report.clip_words import clip_rows
 from pytest_mcr.report.engine_words import pace_line, resumable
+from pytest_mcr.report.gate_words import is_comparison
 from pytest_mcr.report.number_words import LEGEND
 from pytest_mcr.report.rerun import folded, rerun_command
 from pytest_mcr.report.sentences import (
     MEASURED,
     NOT_COMPARABLE,
+    WAIVED_WORD,
     headline,
     prevalence_sentence,
     title,
     unheard,
+    waived_lines,
 )
 from pytest_mcr.report.terminal_awareness import awareness
+from pytest_mcr.report.terminal_baseline import baseline
 from pytest_mcr.report.terminal_calibration import calibration
 from pytest_mcr.report.terminal_confidence import confidence
 from pytest_mcr.report.terminal_dominance import dominance
@@ -42,6 +46,7 @@ NARROWEST: Final = 60
 REASONS_SHOWN: Final = 6
 WORD_STYLES: Final = {
     "PASS": "bold green",
+    WAIVED_WORD: "bold yellow",
     MEASURED: "bold",
     "FAIL": "bold red",
     "UNDECIDED": "bold yellow",
@@ -61,6 +66,17 @@ def summary(record: RunRecord, *, width: int, color: bool) -> list[str]:
     Returns:
         Lines without line ends. The same record gives the same lines, whatever the environment.
     """
+    return printed(parts(record, max(width, NARROWEST)), width=width, color=color)
+
+
+def printed(body: Iterable[RenderableType], *, width: int, color: bool) -> list[str]:
+    """Print parts to lines without line ends.
+
+    Args:
+        body: what to print.
+        width: columns; below 60 the lines are as for 60.
+        color: whether to add ANSI colours.
+    """
     console = Console(
         file=StringIO(),
         width=max(width, NARROWEST),
@@ -76,7 +92,7 @@ def summary(record: RunRecord, *, width: int, color: bool) -> list[str]:
         _environ={},
     )
     with console.capture() as capture:
-        for part in parts(record, console.width):
+        for part in body:
             console.print(part, soft_wrap=isinstance(part, Command))
     return [line.rstrip() for line in capture.get().rstrip().split("\n")]
 
@@ -91,6 +107,7 @@ def parts(record: RunRecord, width: int) -> Iterator[RenderableType]:
     yield from section("Model or tool?", trust(record))
     yield from section(HEAD, first(record))
     yield from section("Gates", gates(record))
+    yield from section("Against earlier runs", baseline(record))
     yield from section("Numbers by task and condition", numbers(record, width))
     yield from section("Modal Robustness Score (MRS, 1 is best)", robustness(record))
     yield from section("Failure signatures", failure_signatures(record))
@@ -131,6 +148,8 @@ def opening(record: RunRecord) -> Iterator[RenderableType]:
     yield Text("")
     verdict = headline(record)
     yield Text.assemble((verdict.word, WORD_STYLES[verdict.word]), f": {verdict.sentence}")
+    for line in waived_lines(record):
+        yield pairs([(Text(WAIVED_WORD, WORD_STYLES[WAIVED_WORD]), line)])
     shown = verdict.reasons[:REASONS_SHOWN]
     for reason in shown:
         yield pairs([("-", reason)])
@@ -152,7 +171,7 @@ def first(record: RunRecord) -> Iterator[RenderableType]:
 
 def gates(record: RunRecord) -> Iterator[RenderableType]:
     """The gates that were judged."""
-    if record.judgement.gates:
+    if any(not is_comparison(gate) for gate in record.judgement.gates):
         yield Padding(gates_grid(record.judgement), (0, 0, 0, 2))
 
 

@@ -11,9 +11,9 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from pytest_mcr.core.gates import FAIL, INVALID, PASS, UNDECIDED
+from pytest_mcr.core.gates import FAIL, INVALID, PASS, UNDECIDED, WAIVED
 from pytest_mcr.core.metrics import OVERALL, Table
-from pytest_mcr.report.gate_words import gate_remark, ordered, row_of
+from pytest_mcr.report.gate_words import gate_remark, is_comparison, ordered, row_of
 from pytest_mcr.report.number_words import remarks, robustness_rows, task_rows
 from pytest_mcr.report.wording import NOTHING, safe, with_interval
 from pytest_mcr.run.judge import Judgement
@@ -21,7 +21,13 @@ from pytest_mcr.run.judge import Judgement
 RULE: Final = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 """A rule under the head and nothing else; plain ASCII, because logs and old consoles have to show it."""
 
-STYLES: Final = {FAIL: "bold red", INVALID: "bold magenta", UNDECIDED: "bold yellow", PASS: "green"}
+STYLES: Final = {
+    FAIL: "bold red",
+    INVALID: "bold magenta",
+    UNDECIDED: "bold yellow",
+    WAIVED: "bold yellow",
+    PASS: "green",
+}
 """Colour repeats what the word says and never says more."""
 
 
@@ -34,9 +40,9 @@ def grid(*heads: str, gap: int = 2) -> Grid:
 
 
 def gates_grid(judgement: Judgement) -> Grid:
-    """Every gate with its number, what blocks first; a second line says what is missing."""
+    """Every gate with its number, what blocks first; comparisons with earlier runs have a table of their own."""
     table = grid("gate", "", "value [95 %]", "n")
-    for result in ordered(judgement.gates):
+    for result in ordered([gate for gate in judgement.gates if not is_comparison(gate)]):
         row = row_of(result, judgement.table)
         word = result.verdict.replace("_", " ")
         name: RenderableType = Text(safe(result.expr))

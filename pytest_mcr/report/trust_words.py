@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_mcr.report.engine_words import batches_line, notes_of
+from pytest_mcr.report.engine_words import batches_line, notes_of, repeats_line
 from pytest_mcr.report.sentences import cached_line, data_line, hearing_lines, unparsed_line
 from pytest_mcr.report.wording import listed, safe
 from pytest_mcr.run.record import RunRecord
@@ -21,6 +21,8 @@ def trust_rows(record: RunRecord) -> list[tuple[str, str]]:
     rows += [("hearing" if not place else "", line) for place, line in enumerate(hearing)]
     rows.append(("unparsed", unparsed_line(record.judgement.table)))
     rows.append(("batches", batches_line(record)))
+    repeats = repeats_line(record)
+    rows += [("asked twice", repeats)] if repeats is not None else []
     rows.append(("from cache", cached_line(record)))
     rows.append(("data", data_line(record)))
     dropped = [safe(expr) for expr in record.judgement.gates_not_judged]

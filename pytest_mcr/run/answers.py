@@ -35,7 +35,7 @@ class Answer:
 
     Attributes:
         digest: of the clip's decoded audio, None where it cannot be decoded.
-        plain: the same question through the plain path, for the audited ones.
+        plain: the same question through the plain path, for the audited ones; from a model that has none, asked again.
     """
 
     response: Response
@@ -93,6 +93,8 @@ class Answers:
         self.clips = clips
         self._cache = cache
         self._tokens = tokens
+        self._ways: tuple[Way, ...] = WAYS if hasattr(model, "respond_plain") else WAYS[:1]
+        """What is kept: a second answer by the only way there is must not come from the cache."""
 
     def prepare(self, questions: Sequence[Question], audited: Collection[str] = ()) -> Prepared:
         """Look everything up and decode what the model will have to hear."""
@@ -126,7 +128,8 @@ class Answers:
         for way in WAYS:
             questions = prepared.open(way)
             requests = [question.request(self._played(prepared, question), self._tokens) for question in questions]
-            responses = ask_together(self.model, requests) if way == ENGINE else ask_each(self.model, requests)
+            ask = ask_each if way == PLAIN and way in self._ways else ask_together
+            responses = ask(self.model, requests)
             fresh |= {(question.id, way): answer for question, answer in zip(questions, responses, strict=True)}
         self._keep(prepared, fresh)
         return [self._answer(prepared, fresh, question) for question in prepared.questions]
@@ -152,7 +155,7 @@ class Answers:
         if self._cache is None:
             return
         for question in prepared.questions:
-            for way in WAYS if question.id in prepared.audited else WAYS[:1]:
+            for way in self._ways if question.id in prepared.audited else WAYS[:1]:
                 clip = prepared.clips[question.case.sample.audio]
                 if isinstance(clip, Clip):
                     prepared.keys[question.id, way] = self._key(question, clip, way)
@@ -198,5 +201,6 @@ class Answers:
         if self._cache is None or not fresh:
             return
         clips = {clip.key: clip.to_text() for clip in prepared.clips.values() if isinstance(clip, Clip) and clip.key}
-        answers = {prepared.keys[name]: response for name, response in fresh.items() if response.error is None}
+        good = {name: response for name, response in fresh.items() if response.error is None}
+        answers = {prepared.keys[name]: response for name, response in good.items() if name[1] in self._ways}
         self._cache.put(clips, answers)

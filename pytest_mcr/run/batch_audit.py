@@ -31,6 +31,7 @@ class Compared:
         drift: largest move of a candidate's log-probability, in nats; None without scores.
         margin: gap of the plain path's two best candidates, in nats; None without scores.
         problem: why the plain path gave no answer, one line.
+        again: no other path, but the same question asked a second time (`repeat_audit`).
     """
 
     id: str
@@ -38,6 +39,7 @@ class Compared:
     drift: float | None
     margin: float | None
     problem: str | None = None
+    again: bool = False
 
 
 def audit_subset(cases: Sequence[Case], seed: int, size: int = AUDITED) -> frozenset[str]:
@@ -50,8 +52,8 @@ def audit_subset(cases: Sequence[Case], seed: int, size: int = AUDITED) -> froze
     return frozenset(name for name, _ in zip(turns, range(size), strict=False))
 
 
-def compare(fast: Observation, plain: Observation) -> Compared | None:
-    """Compare what a case gave through the two paths.
+def compare(fast: Observation, plain: Observation, *, again: bool = False) -> Compared | None:
+    """Compare what a case gave through the two paths, or at two times.
 
     Returns:
         None where the fast path gave an error: that is counted as one already.
@@ -59,9 +61,9 @@ def compare(fast: Observation, plain: Observation) -> Compared | None:
     if fast.error is not None:
         return None
     if plain.error is not None:
-        return Compared(fast.id, flip=True, drift=None, margin=None, problem=plain.error)
+        return Compared(fast.id, flip=True, drift=None, margin=None, problem=plain.error, again=again)
     flip = (fast.verdict, fast.answer) != (plain.verdict, plain.answer)
-    return Compared(fast.id, flip, _drift(fast.scores, plain.scores), _margin(plain.scores))
+    return Compared(fast.id, flip, _drift(fast.scores, plain.scores), _margin(plain.scores), again=again)
 
 
 def _drift(fast: Mapping[str, float] | None, plain: Mapping[str, float] | None) -> float | None:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_mcr.core.case import Case
+from pytest_mcr.core.case import Case, Verdict
 from pytest_mcr.core.grammar import Gate
 from pytest_mcr.core.profiles import Profile
 from pytest_mcr.core.prompts import TEMPLATES
@@ -31,6 +31,9 @@ from pytest_mcr.run.record import ANSWERS, KNOWN_DATA, SYNTHETIC, RunRecord
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.timing import timing_of
 
+if TYPE_CHECKING:
+    from pytest_mcr.run.references import Against
+
 
 class Conclusion:
     """Holds what a run was asked for, and turns its evidence into a record, files and an exit code.
@@ -44,6 +47,7 @@ class Conclusion:
         gates: the gates to judge.
         argv: pytest's arguments.
         now: start of the run, in UTC.
+        against: earlier runs to compare with, and waivers; None for neither.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Conclusion:
         gates: Sequence[Gate],
         argv: Sequence[str],
         now: datetime,
+        against: Against | None = None,
     ) -> None:
         self.settings = settings
         self.dataset = dataset
@@ -65,6 +70,7 @@ class Conclusion:
         self.gates = gates
         self.argv = list(argv)
         self.now = now
+        self.against = against
         self.run_id = new_run_id(now)
         self.home = settings.invocation_dir / ".mcr"
         self.out: Path = settings.out or self.home / "runs" / self.run_id
@@ -88,6 +94,7 @@ class Conclusion:
             f"mcr: model {self.spec.text}, data: {data}, {len(self.design)} cases ({cases})",
             f"mcr: template {self.settings.template}, profile {self.settings.profile}, "
             f"{ANSWERS[self.settings.answer]}; results go to {self.out}",
+            *(self.against.header() if self.against is not None else ()),
         ]
 
     def conclude(self, evidence: Evidence) -> None:
@@ -98,31 +105,30 @@ class Conclusion:
 
         ledger = self._ledger = evidence.ledger
         self._limited = evidence.limited
-        judgement = judge(evidence, self.design, self.settings, self.profile, self.gates)
+        others = {} if self.against is None else {"against": self.against}
+        digest = self.dataset.digest
+        judgement = judge(evidence, self.design, self.settings, self.profile, self.gates, data=digest, **others)
         planned = {(case.sample.id, case.condition) for case in self.design}
         samples = {sample.id: sample for sample in self.dataset.samples}
         record = RunRecord(
             judgement=judgement,
-            run=self._run_facts(evidence),
+            run=self._run_facts(evidence, judgement.notes),
             model=self._model_facts(list(ledger.processes.values())),
             dataset={
                 "path": str(self.dataset.root),
                 "kind": self.dataset.kind,
                 "digest": self.dataset.digest,
                 "samples": dict(Counter(sample.task for sample in self.dataset.samples)),
+                **shared_clips(ledger),
                 **({"about": SYNTHETIC} if self.dataset.kind == "mini" else {}),
             },
-            protocol={
-                "template": f"{self.settings.template}",
-                "version": TEMPLATES[self.settings.template].version,
-                "answer": self.settings.answer,
-                "candidates_shown": any(sample.candidates and not sample.complete for sample in self.dataset.samples),
-            },
+            protocol=protocol_of(self.settings, self.dataset),
             settings=self.settings.to_json(),
             counts=ledger.counts(planned),
             canary=canary_of(list(ledger.processes.values())),
             audit={
                 "batch": judgement.batch_audit,
+                "repeat": judgement.repeat_audit,
                 "data": [finding.to_json() for finding in audit(self.dataset)],
             },
             timing=timing_of(evidence),
@@ -180,7 +186,7 @@ class Conclusion:
         own = self.record.judgement.exit_code
         return own if own != OK_EXIT else status
 
-    def _run_facts(self, evidence: Evidence) -> dict[str, Any]:
+    def _run_facts(self, evidence: Evidence, notes: Sequence[str]) -> dict[str, Any]:
         return {
             "id": self.run_id,
             "started": self.now.isoformat(timespec="seconds"),
@@ -190,13 +196,31 @@ class Conclusion:
             "seed": self.settings.seed,
             "versions": versions(),
             "git": git_state(self.settings.invocation_dir),
-            "notes": notes_of(evidence.ledger),
+            "notes": [*notes, *notes_of(evidence.ledger)],
         }
 
     def _model_facts(self, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
         unknown: dict[str, Any] = {"name": None, "fingerprint": None, "device": None, "dtype": None, "traits": {}}
         facts = processes[0]["model"] if processes else unknown
         return {"spec": self.spec.text, "name": facts["name"], "kind": kind(self.spec), **facts}
+
+
+def protocol_of(settings: Settings, dataset: Dataset) -> dict[str, Any]:
+    """How the cases are asked and read."""
+    return {
+        "template": settings.template,
+        "version": TEMPLATES[settings.template].version,
+        "answer": settings.answer,
+        "candidates_shown": any(sample.candidates and not sample.complete for sample in dataset.samples),
+    }
+
+
+def shared_clips(ledger: Ledger) -> dict[str, dict[str, str]]:
+    """The cluster of every sample that is not alone in it: a later comparison must not take those as independent."""
+    clusters = {o.sample: o.cluster for o in ledger.outcomes.values() if o.verdict is not Verdict.ERROR}
+    sizes = Counter(clusters.values())
+    shared = {sample: cluster for sample, cluster in sorted(clusters.items()) if sizes[cluster] > 1}
+    return {"shared_clips": shared} if shared else {}
 
 
 def canary_of(processes: Sequence[dict[str, Any]]) -> dict[str, Any]:

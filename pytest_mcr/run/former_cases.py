@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_mcr.core.case import Observation, Outcome, Verdict
+from pytest_mcr.data.results_file import CASES, read_cases, read_results, results_path
 from pytest_mcr.errors import OptionError
-from pytest_mcr.models.replay_former import CASES, RESULTS, SCHEMA
 from pytest_mcr.run.observe import outcome_of
 
 
@@ -19,10 +18,12 @@ class FormerRun:
     """A run that was read again.
 
     Attributes:
-        results: the content of ``results.json``.
-        outcomes: by (sample, condition); clips are told apart by the path of their audio.
+        path: of ``results.json``.
+        results: its content.
+        outcomes: by (sample, condition); a clip that only one sample has is named by the path of its audio.
     """
 
+    path: Path
     results: Mapping[str, Any]
     outcomes: dict[tuple[str, str], Outcome]
 
@@ -31,36 +32,44 @@ class FormerRun:
         """The model as it was named."""
         return str(self.results["model"]["spec"])
 
+    @property
+    def doubt(self) -> str | None:
+        """Why the run is no whole, valid one; None where it is."""
+        verdict = self.results["verdict"]
+        if self.results["run"].get("sequential"):
+            return "the run stopped early (--mcr-early-stop); expected one over all cases"
+        if verdict in ("pass", "fail"):
+            return None
+        reasons = "; ".join(str(reason) for reason in self.results["reasons"])[:200]
+        return f"the run is {verdict} ({reasons}); expected a whole, valid run"
 
-def read_run(path: Path) -> FormerRun:
+
+def read_run(path: Path, *, whole: bool = True) -> FormerRun:
     """Read a run's results and cases.
 
     Args:
         path: of ``results.json``, or of the run's folder.
+        whole: refuse a run that is not whole or cannot be trusted.
 
     Raises:
-        OptionError: no such files, not of a run, or a run that is not whole or cannot be trusted.
+        OptionError: no such files, not of a run, changed since they were written, or a run that is refused.
     """
-    file = path / RESULTS if path.is_dir() else path
-    cases = file.with_name(CASES)
+    file = results_path(path)
+    results = read_results(file)
+    lines = read_cases(file.with_name(CASES), results)
     try:
-        results = json.loads(file.read_text(encoding="utf-8"))
-        if results["schema"] != SCHEMA:
-            raise OptionError(f"{file}: schema {results['schema']!r}; expected {SCHEMA!r}")
-        lines = [json.loads(line) for line in cases.read_text(encoding="utf-8").splitlines()]
-        outcomes = {(line["sample"], line["condition"]): _outcome(line) for line in lines}
-        verdict, _ = str(results["verdict"]), str(results["model"]["spec"])
-        reasons = [str(reason) for reason in results["reasons"]]
-    except OSError as error:
-        raise OptionError(f"{error.filename}: cannot be read ({error.strerror}); name a run's {RESULTS}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        str(results["model"]["spec"])
+        shared = results["dataset"].get("shared_clips", {})
+        outcomes = {(line["sample"], line["condition"]): _outcome(line, shared) for line in lines}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OptionError(f"{file}: no results of a run ({type(error).__name__}: {error})") from None
-    if verdict not in ("pass", "fail"):
-        raise OptionError(f"{file}: the run is {verdict} ({'; '.join(reasons)[:200]}); expected a whole, valid run")
-    return FormerRun(results, outcomes)
+    run = FormerRun(file, results, outcomes)
+    if whole and run.doubt is not None:
+        raise OptionError(f"{file}: {run.doubt}")
+    return run
 
 
-def _outcome(line: Mapping[str, Any]) -> Outcome:
+def _outcome(line: Mapping[str, Any], shared: Mapping[str, str]) -> Outcome:
     scores = line["scores"]
     return outcome_of(
         Observation(
@@ -68,6 +77,6 @@ def _outcome(line: Mapping[str, Any]) -> Outcome:
             condition=line["condition"], audio=line["audio"], prompt=line["prompt"], gold=line["gold"],
             text_label=line["text_label"], answer=line["answer"], raw=line["raw"], verdict=Verdict(line["verdict"]),
             confidence=line["confidence"], scores=scores, seconds=line["seconds"], cached=line["cached"],
-            error=line["error"], cluster=line["audio"], candidates=tuple(scores or ()),
+            error=line["error"], cluster=shared.get(line["sample"], line["audio"]), candidates=tuple(scores or ()),
         )
     )  # fmt: skip

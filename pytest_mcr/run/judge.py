@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from pytest_mcr.core.awareness import awareness_rows, complaints
 from pytest_mcr.core.budgets import check_budgets
@@ -27,13 +27,15 @@ from pytest_mcr.core.repair_arms import arms_of
 from pytest_mcr.core.repair_cases import RepairCase
 from pytest_mcr.core.repaired import Repaired, repaired
 from pytest_mcr.core.stated import SCORES
+from pytest_mcr.run.against import Compared
 from pytest_mcr.run.batch_audit import audit_report
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.exits import FAILED_EXIT, INVALID_EXIT, OK_EXIT
+from pytest_mcr.run.gating import Gated, gate_all, left_out, nothing_judged
 from pytest_mcr.run.ledger import Ledger
-from pytest_mcr.run.settings import Settings
-
-REPORT: Final = "report"
+from pytest_mcr.run.references import NOTHING, Against
+from pytest_mcr.run.repeat_audit import repeat_report
+from pytest_mcr.run.settings import REPORT, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Judgement:
         reasons: one line each, the most serious first; empty for a clean pass.
         arms: confidence before and after a calibration head.
         repairs: what the mitigation suite's arms gain and cost.
+        compared: the run against its baseline and its anchor.
+        notes: waivers that did nothing.
         gates_not_judged: expressions dropped by ``--mcr-gate``, or all of them where the run is not whole.
     """
 
@@ -56,11 +60,20 @@ class Judgement:
     repairs: Repaired = field(default_factory=Repaired)
     hearing: Mapping[str, Hearing] = field(default_factory=dict)
     batch_audit: Mapping[str, Any] = field(default_factory=dict)
+    repeat_audit: Mapping[str, Any] = field(default_factory=dict)
+    compared: Sequence[Compared] = ()
+    notes: Sequence[str] = ()
     exit_code: int = 0
 
 
 def judge(
-    evidence: Evidence, design: Sequence[Case], settings: Settings, profile: Profile, gates: Sequence[Gate]
+    evidence: Evidence,
+    design: Sequence[Case],
+    settings: Settings,
+    profile: Profile,
+    gates: Sequence[Gate],
+    against: Against = NOTHING,
+    data: str = "",
 ) -> Judgement:
     """Judge a run.
 
@@ -70,6 +83,8 @@ def judge(
         settings: the run's options.
         profile: the thresholds asked for.
         gates: the gates to judge: the profile's with additions, or those given in their place.
+        against: earlier runs that it must not be worse than, and waivers.
+        data: digest of the dataset.
     """
     ledger = evidence.ledger
     outcomes = list(ledger.outcomes.values())
@@ -81,25 +96,34 @@ def judge(
     repairs = repairs_of(ledger, settings)
     rows += repairs.judged
     table = annotate(worded(Table(rows), settings), hearing)
-    batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
+    batch_audit = audit_report([row for row in ledger.audits.values() if not row["again"]], dtype_of(ledger))
+    repeat_audit = repeat_report([row for row in ledger.audits.values() if row["again"]])
     calibrated = [Calibrated.from_json(packed) for packed in ledger.probes.get("calibration", {}).values()]
     untrusted = distrust(evidence, settings) + learned_from(calibrated)
     if batch_audit["verdict"] == "fail":
         untrusted.append(f"batch audit: {batch_audit['detail']}")
+    if repeat_audit["verdict"] == "fail":
+        untrusted.append(f"repeat audit: {repeat_audit['detail']}")
     whole = "bench" in settings.suites or "confidence" in settings.suites
     partial = incomplete(evidence, design if whole else ()) + unrepaired(evidence, design, settings)
     heard = settings.gates is None and "bench" in settings.suites
     least = profile.least_eligible_clusters if heard else 0
-    results: tuple[GateResult, ...] = ()
+    gated = Gated()
     dropped = [] if settings.gates is None else [gate.expr for gate in profile.gates]
     elsewhere = [gate for gate in gates if not gate.explicit and not measured(gate.metric, settings.suites)]
     dropped += [gate.expr for gate in elsewhere]
     gates = [gate for gate in gates if gate not in elsewhere]
     if untrusted or partial:
-        dropped += [gate.expr for gate in gates]
+        dropped += [gate.expr for gate in gates] + left_out(against, settings.profile)
     else:
-        results = judge_gates(gates, table, hearing=hearing, least_clusters=least)
-    invalid = untrusted + [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict == "invalid"]
+        own = judge_gates(gates, table, hearing=hearing, least_clusters=least)
+        gated = gate_all(own, outcomes, against, settings.profile, fingerprint_of(ledger), data)
+    results = gated.gates
+    invalid = (
+        untrusted
+        + nothing_judged(results, settings.profile)
+        + [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict == "invalid"]
+    )
     failed = [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict in ("fail", "undecided")]
     errors = sum(outcome.verdict is Verdict.ERROR and outcome.condition != PLACEBO for outcome in outcomes)
     if errors:
@@ -115,6 +139,8 @@ def judge(
         reasons=tuple(dict.fromkeys(invalid + partial + failed)),
         table=table,
         gates=results,
+        compared=gated.compared,
+        notes=tuple(gated.notes),
         gates_not_judged=tuple(
             dict.fromkeys([*dropped, *(gate.expr for gate in results if gate.verdict == NOT_JUDGED)])
         ),
@@ -122,6 +148,7 @@ def judge(
         repairs=repairs,
         hearing=hearing,
         batch_audit=batch_audit,
+        repeat_audit=repeat_audit,
         exit_code=own_exit_code(verdict, settings.profile),
     )
 
@@ -138,6 +165,12 @@ def repairs_of(ledger: Ledger, settings: Settings) -> Repaired:
     cases = [RepairCase.from_json(packed) for packed in ledger.probes.get("mitigation", {}).values()]
     arms = arms_of(settings.mitigation)
     return repaired(cases, arms, tune=settings.tune, budget=settings.budget, seed=settings.seed)
+
+
+def fingerprint_of(ledger: Ledger) -> str | None:
+    """The fingerprint of the model, None where no process loaded it."""
+    known = [process["model"].get("fingerprint") for process in ledger.processes.values()]
+    return str(known[0]) if known and known[0] else None
 
 
 def dtype_of(ledger: Ledger) -> str | None:

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from pytest_mcr.core.before_after import Change, changes
 from pytest_mcr.core.case import CONDITIONS, Outcome
+from pytest_mcr.data.results_file import RESULTS
 from pytest_mcr.errors import McrError
-from pytest_mcr.models.replay_former import ASKED, RESULTS
+from pytest_mcr.models.replay_former import ASKED
 from pytest_mcr.run.former_cases import read_run
 
 LOOKED_AT: Final = 30

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_mcr.data.results_file import SCHEMA
 from pytest_mcr.run.examples import Example
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from pytest_mcr.run.diagnosis import Diagnosis
     from pytest_mcr.run.judge import Judgement
 
-RESULTS_SCHEMA = "pytest-mcr.results/1"
 SYNTHETIC = "synthetic, not MCR-BENCH"
 """What everything about the embedded benchmark says, so that its numbers never pass for the paper's."""
 KNOWN_DATA = {"mini": f"the embedded mini benchmark ({SYNTHETIC})", "release": "the MCR-BENCH release"}
@@ -30,7 +30,8 @@ class RunRecord:
     Attributes:
         run: id, started, seconds, workers, argv, seed, versions, git.
         model: spec, name, kind, fingerprint, device, dtype, traits.
-        dataset: path, kind, digest, samples by task; for the embedded benchmark also ``about``.
+        dataset: path, kind, digest, samples by task, ``shared_clips`` (samples that are not alone in their cluster);
+            for the embedded benchmark also ``about``.
         protocol: template, answer, candidates_shown.
         clusters: number of different clips (or split groups) behind the numbers.
         examples: the clips to listen to first.
@@ -64,7 +65,7 @@ class RunRecord:
         """The content of ``results.json``."""
         judgement = self.judgement
         return {
-            "schema": RESULTS_SCHEMA,
+            "schema": SCHEMA,
             "verdict": judgement.verdict,
             "reasons": list(judgement.reasons),
             "run": dict(self.run),
@@ -79,7 +80,17 @@ class RunRecord:
             "canary": dict(self.canary),
             "audit": dict(self.audit),
             "timing": dict(self.timing),
-        } | ({"mitigation": judgement.repairs.to_json()} if judgement.repairs.names else {})
+        } | self._added()
+
+    def _added(self) -> dict[str, object]:
+        """Sections that only some runs have."""
+        judgement = self.judgement
+        found: dict[str, object] = {}
+        if judgement.repairs.names:
+            found["mitigation"] = judgement.repairs.to_json()
+        if judgement.compared:
+            found["baseline"] = [compared.to_json() for compared in judgement.compared]
+        return found
 
     def _numbers(self) -> tuple[Metric, ...]:
         judgement = self.judgement

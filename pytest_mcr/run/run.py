@@ -25,6 +25,7 @@ from pytest_mcr.run.observe import observe
 from pytest_mcr.run.process import Process
 from pytest_mcr.run.questions import Question, branch_question, case_question, placebo_question
 from pytest_mcr.run.recording import recorded, require_complete
+from pytest_mcr.run.repeat_audit import repeated_cases
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.stated import stated_of
 from pytest_mcr.run.subject import Subject
@@ -79,6 +80,7 @@ class Run:
         self.template: Template = TEMPLATES[settings.template]
         self.placebos = placebo_subset(dataset.samples, settings.seed)
         self.audited = audit_subset(self.cases, settings.seed)
+        self.repeated = repeated_cases(settings, spec, self.cases)
         self._subject = Subject(settings, dataset, spec, device or settings.device, threads)
         self.dominance = Dominance(settings, dataset, spec, self._subject)
         self.awareness = Awareness(settings, dataset, spec, self._subject)
@@ -233,9 +235,8 @@ class Run:
         return list({question.id: question for question in asked}.values())
 
     def _audited(self, chunk: Sequence[Key]) -> frozenset[str]:
-        if not self._subject.has_plain_path:
-            return frozenset()
-        return self.audited & {self._case(key).id for key in chunk}
+        wanted = self.audited if self._subject.has_plain_path else self.repeated
+        return wanted & {self._case(key).id for key in chunk}
 
     def _case(self, key: Key) -> Case:
         return Case(self.samples[key[0]], key[1])
@@ -259,7 +260,8 @@ class Run:
         placebo = None if control is None else self._see(case, PLACEBO, control.response, control, seconds)
         audit = None
         if answer.plain is not None:
-            audit = compare(observation, self._see(case, case.condition, answer.plain, answer, seconds))
+            second = self._see(case, case.condition, answer.plain, answer, seconds)
+            audit = compare(observation, second, again=not self._subject.has_plain_path)
         return Result(observation, placebo, audit, self._calibrated(case, observation, given))
 
     def _calibrated(self, case: Case, seen: Observation, given: dict[str, Answer]) -> Calibrated | None:

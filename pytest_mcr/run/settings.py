@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import Final
+
+from pytest_mcr.core.margins import Margins
+
+REPORT: Final = "report"
+"""The profile that gates nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Settings:
         budget: largest faithful drop on that split.
         confidence: where it comes from: ``scores``, ``sample:K`` or ``verbal``.
         markdown: file of the Markdown report, None for none.
+        baseline: a run or a file of blessings to compare with, None for none.
+        margin: accuracy that may be lost against it.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
@@ -73,16 +81,20 @@ class Settings:
     tune: bool = False
     budget: float = 0.05
     markdown: Path | None = None
+    baseline: Path | None = None
+    margin: Margins = field(default_factory=Margins)
 
     def to_json(self) -> dict[str, object]:
         """The settings as builtins, for ``results.json``."""
         values: dict[str, object] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
             if isinstance(value, Path):
                 value = str(value)
             elif isinstance(value, tuple):
                 value = list(value)
-            if field.name != "invocation_dir":
-                values[field.name] = value
+            elif is_dataclass(value) and not isinstance(value, type):
+                value = asdict(value)
+            if entry.name != "invocation_dir":
+                values[entry.name] = value
         return values

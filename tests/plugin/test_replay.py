@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_mcr.data.results_file import content_digest
 from tests.plugin.conftest import Ran, Runner
 from tests.support import folders
 
@@ -45,13 +46,14 @@ def save(path: Path, cases: Sequence[dict[str, Any]]) -> Path:
 
 
 def amend(former: Path, *keys: str, value: object) -> None:
-    """Change one value of the former run's results."""
+    """Change one value of the former run's results, as a run that found it so would have written them."""
     path = former / "results.json"
     results = json.loads(path.read_text(encoding="utf-8"))
     place = results
     for key in keys[:-1]:
         place = place[key]
     place[keys[-1]] = value
+    results["digest"] = content_digest(results)
     path.write_text(json.dumps(results), encoding="utf-8")
 
 
@@ -176,16 +178,25 @@ def test_a_run_that_could_not_be_trusted_stays_invalid(mcr: Runner, data: Path, 
     ("keys", "value", "words"),
     [
         (("schema",), "other/2", "schema 'other/2'; expected 'pytest-mcr.results/1'"),
-        (("protocol",), None, "no results of a run (TypeError"),
+        (("protocol",), None, "no results of a run ('protocol' is not an object)"),
+        (("protocol", "version"), None, "no results of a run (TypeError"),
         (("dataset", "digest"), None, "belong to other questions"),
     ],
-    ids=["schema", "protocol", "digest"],
+    ids=["schema", "protocol", "version", "digest"],
 )
 def test_broken_results_beside_it(
     mcr: Runner, data: Path, former: Path, keys: tuple[str, ...], value: object, words: str
 ) -> None:
     amend(former, *keys, value=value)
     mcr(f"replay:{former / 'cases.jsonl'}", data, *REPORT).refused(words)
+
+
+def test_answers_that_were_edited_are_no_longer_the_runs(mcr: Runner, data: Path, former: Path) -> None:
+    cases = lines(former / "cases.jsonl")
+    save(former / "cases.jsonl", [cases[0] | {"raw": "yes indeed"}, *cases[1:]])
+    mcr(f"replay:{former / 'cases.jsonl'}", data, *REPORT).refused(
+        "cases.jsonl: not the file that results.json was written with", "copy cases.jsonl to another folder"
+    )
 
 
 def test_what_an_answer_mode_reads_must_be_there(mcr: Runner, data: Path, former: Path) -> None:

@@ -17,7 +17,7 @@ from tests.support import folders
 
 TOP = (
     "schema verdict reasons run model dataset protocol settings metrics gates gates_not_judged counts canary audit "
-    "timing"
+    "timing cases_digest digest"
 )
 NESTED = {
     "run": "id started seconds workers argv seed versions git notes",

@@ -19,7 +19,7 @@ from tests.unit.records import follower, lab_like, run
 
 KEYS = [
     "schema", "verdict", "reasons", "run", "model", "dataset", "protocol", "settings", "metrics", "gates",
-    "gates_not_judged", "counts", "canary", "audit", "timing",
+    "gates_not_judged", "counts", "canary", "audit", "timing", "cases_digest", "digest",
 ]  # fmt: skip
 
 

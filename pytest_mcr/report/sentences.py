@@ -14,6 +14,7 @@ from pytest_mcr.core.hearing import NOT_SHOWN
 from pytest_mcr.core.metrics import Metric, Table
 from pytest_mcr.report.gate_words import distance_sentence
 from pytest_mcr.report.wording import UNSURE, count, figure, safe
+from pytest_mcr.run.against import FLAG
 from pytest_mcr.run.record import ANSWERS, KNOWN_DATA, RunRecord
 
 NOT_COMPARABLE: Final = "not comparable with published rows: different data"
@@ -170,10 +171,11 @@ def all_of(number: int, noun: str) -> str:
 def source(record: RunRecord) -> str:
     """Where the gates come from."""
     settings = record.settings
+    compared = " and --mcr-baseline" if any(gate.gate == FLAG for gate in record.judgement.gates) else ""
     if settings.get("gates") is not None:
-        return "given with --mcr-gate"
+        return f"given with --mcr-gate{compared}"
     added = " and --mcr-add-gate" if settings.get("add_gates") else ""
-    return f"of profile {settings['profile']}{added}"
+    return f"of profile {settings['profile']}{added}{compared}"
 
 
 def reasons(record: RunRecord, kept: Sequence[str]) -> tuple[str, ...]:

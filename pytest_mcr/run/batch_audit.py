@@ -120,5 +120,6 @@ def _problems(flips: Sequence[Mapping[str, Any]], drift: float, allowed: float) 
 
 
 def packed(compared: Compared) -> dict[str, Any]:
-    """A comparison as builtins."""
-    return asdict(compared)
+    """A comparison as builtins; ``again`` only where it is set."""
+    values = asdict(compared)
+    return values if compared.again else {name: value for name, value in values.items() if name != "again"}

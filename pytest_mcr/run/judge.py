@@ -96,8 +96,8 @@ def judge(
     repairs = repairs_of(ledger, settings)
     rows += repairs.judged
     table = annotate(worded(Table(rows), settings), hearing)
-    batch_audit = audit_report([row for row in ledger.audits.values() if not row["again"]], dtype_of(ledger))
-    repeat_audit = repeat_report([row for row in ledger.audits.values() if row["again"]])
+    batch_audit = audit_report([row for row in ledger.audits.values() if not row.get("again")], dtype_of(ledger))
+    repeat_audit = repeat_report([row for row in ledger.audits.values() if row.get("again")])
     calibrated = [Calibrated.from_json(packed) for packed in ledger.probes.get("calibration", {}).values()]
     untrusted = distrust(evidence, settings) + learned_from(calibrated)
     if batch_audit["verdict"] == "fail":

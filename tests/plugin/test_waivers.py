@@ -57,7 +57,7 @@ def test_a_waived_gate_passes_loudly(
     text = words(ran)
     assert "WAIVED: oracle:text-follower (template discretion v1, answers by text) does not meet 1 of 2 gates" in text
     assert "Ada waived it; the other gate is met." in text
-    assert f"WAIVED {GATE} (FAIL): 0.000, wanted >= 0.9; 24 clips must change; waived by Ada until {day(30)}" in text
+    assert f"WAIVED {GATE} (FAIL): 0.000, wanted >= 0.9; 22 clips must change; waived by Ada until {day(30)}" in text
     assert text.index(f"WAIVED {GATE}") < text.index("Model or tool?")
     assert "PASS" not in text.partition("Model or tool?")[0].rpartition("not comparable")[2]
     assert "waived by Ada" in (pytester.path / "junit.xml").read_text()

@@ -16,6 +16,7 @@ from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
 from pytest_mcr.run.chunks import case_in, cases_of
 from pytest_mcr.run.conclude import Conclusion
 from pytest_mcr.run.evidence import Evidence
+from pytest_mcr.run.exits import INVALID_EXIT
 from pytest_mcr.run.ledger import PROBES, Ledger
 from pytest_mcr.run.observe import outcome_of
 
@@ -120,6 +121,7 @@ class Controller:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Judge when the loop is over and publish every gate as a test report; an interrupted loop raises past this."""
         try:
+            self._require_sound_data(session)
             result = yield
         except BaseException as error:
             self.interrupted = self._why(session, error)
@@ -129,6 +131,14 @@ class Controller:
             if self.tests:
                 self._publish(session)
         return result
+
+    def _require_sound_data(self, session: pytest.Session) -> None:
+        """Ask nothing on data that can mislead, where that was asked for."""
+        refusal = self.conclusion.refusal()
+        if refusal is not None and not options.is_collect_only(self.config):
+            self.selected = self.selected or []
+            self.ledger.stop = (refusal, INVALID_EXIT)
+            raise session.Interrupted(refusal)
 
     def _publish(self, session: pytest.Session) -> None:
         self._end_line()
@@ -182,7 +192,7 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what was concluded; decides nothing."""
-        if self.finished and not self.tests:
+        if self.finished and not self.tests and self.ledger.stop is None:
             terminalreporter.write_line(
                 "mcr: no case was selected, so nothing was measured (-k, -m, --lf, ids or paths)"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.glue.flags_audit import AUDIT
 from pytest_mcr.glue.flags_awareness import AWARENESS
 from pytest_mcr.glue.flags_calibration import CALIBRATION
 from pytest_mcr.glue.flags_confidence import CONFIDENCE
@@ -208,6 +209,7 @@ OPTIONS = (
         "folder for results.json and cases.jsonl (default .mcr/runs/<run id>, with a pointer .mcr/latest)",
         folder,
     ),
+    *AUDIT,
     *CONFIDENCE,
     *DOMINANCE,
     *CALIBRATION,

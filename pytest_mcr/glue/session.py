@@ -74,6 +74,10 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     argv = [str(word) for word in config.invocation_params.args]
     conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, utc_now())
     check_folder("--mcr-out", conclusion.out)
+    if settings.audit == "strict" and not options.is_collect_only(config):
+        from pytest_mcr.run.data_audit import audit_data  # decodes every clip: only where it is asked for
+
+        conclusion.examined = audit_data(run.dataset)
     config.pluginmanager.register(Controller(config, conclusion, suite_id("bench")), "mcr-controller")
     if options.workers(config) > 0:
         from pytest_mcr.glue.distribution import Distribution

@@ -13,10 +13,11 @@ from pytest_mcr.core.gates import FAIL, INVALID, NOT_JUDGED, PASS, UNDECIDED, Ga
 from pytest_mcr.core.hearing import NOT_SHOWN
 from pytest_mcr.core.metrics import Metric, Table
 from pytest_mcr.report.gate_words import distance_sentence
-from pytest_mcr.report.wording import UNSURE, count, figure, safe
+from pytest_mcr.report.wording import UNSURE, count, figure, listed, safe
 from pytest_mcr.run.record import ANSWERS, KNOWN_DATA, RunRecord
 
 NOT_COMPARABLE: Final = "not comparable with published rows: different data"
+FLAWS_SHOWN: Final = 2
 MEASURED: Final = "MEASURED"
 """Word for a run that had no gate to meet: it passed nothing."""
 
@@ -221,6 +222,15 @@ def data_line(record: RunRecord) -> str:
     """Which data: kind, size, digest."""
     dataset = record.dataset
     return f"{dataset['kind']}, digest {str(dataset['digest'])[:12]}, {count(record.clusters, 'different clip')}"
+
+
+def flaws_line(record: RunRecord) -> str:
+    """What the audit of the data found that can mislead; empty where there is nothing."""
+    data = record.audit.get("data")
+    flaws = [one for one in data if isinstance(one, Mapping) and one.get("misleads")] if isinstance(data, list) else []
+    if not flaws:
+        return ""
+    return f"can mislead: {listed([safe(str(flaw['message']), 300) for flaw in flaws], FLAWS_SHOWN)}"
 
 
 def prevalence_sentence(record: RunRecord, per_1000: float | None) -> str:

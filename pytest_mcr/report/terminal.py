@@ -22,6 +22,7 @@ from pytest_mcr.report.sentences import (
     NOT_COMPARABLE,
     cached_line,
     data_line,
+    flaws_line,
     headline,
     hearing_lines,
     prevalence_sentence,
@@ -152,6 +153,7 @@ def trust(record: RunRecord) -> Iterator[RenderableType]:
     rows.append(("batches", batches_line(record)))
     rows.append(("from cache", cached_line(record)))
     rows.append(("data", data_line(record)))
+    rows += [("data audit", flaws)] if (flaws := flaws_line(record)) else []
     dropped = [safe(expr) for expr in record.judgement.gates_not_judged]
     rows.append(("not judged", f"{len(dropped)} gates: {listed(dropped, NOT_JUDGED_SHOWN)}" if dropped else "none"))
     rows += [("note", safe(line, 400)) for line in notes_of(record)]

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mcr.core.case import Case
 from pytest_mcr.core.grammar import Gate
 from pytest_mcr.core.profiles import Profile
 from pytest_mcr.core.prompts import TEMPLATES
+from pytest_mcr.data.audit import Finding as Flaw
 from pytest_mcr.data.audit import audit
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.models.resolve import kind
@@ -29,6 +30,9 @@ from pytest_mcr.run.provenance import git_state, new_run_id, versions
 from pytest_mcr.run.record import ANSWERS, KNOWN_DATA, SYNTHETIC, RunRecord
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.timing import timing_of
+
+if TYPE_CHECKING:
+    from pytest_mcr.run.data_audit import DataAudit
 
 
 class Conclusion:
@@ -67,6 +71,7 @@ class Conclusion:
         self.run_id = new_run_id(now)
         self.home = settings.invocation_dir / ".mcr"
         self.out: Path = settings.out or self.home / "runs" / self.run_id
+        self.examined: DataAudit | None = None  # set where ``--mcr-audit strict`` asks for it
         self.journal = Journal(self.out / f".cases.{self.run_id}.part")
         self._record: RunRecord | None = None
         self._ledger: Ledger | None = None
@@ -88,6 +93,15 @@ class Conclusion:
             f"mcr: template {self.settings.template}, profile {self.settings.profile}, "
             f"{ANSWERS[self.settings.answer]}; results go to {self.out}",
         ]
+
+    def refusal(self) -> str | None:
+        """Why nothing should be asked on this data, None where it was not examined or nothing can mislead."""
+        found = [] if self.examined is None else self.examined.misleading
+        if not found:
+            return None
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        where = f"python -m pytest_mcr audit {self.dataset.root}"
+        return f"the data can mislead (--mcr-audit strict): {found[0]}{more}; see them all with {where}"
 
     def conclude(self, evidence: Evidence) -> None:
         """Judge the evidence and build the record."""
@@ -120,7 +134,7 @@ class Conclusion:
             canary=canary_of(list(ledger.processes.values())),
             audit={
                 "batch": judgement.batch_audit,
-                "data": [finding.to_json() for finding in audit(self.dataset)],
+                "data": [finding.to_json() for finding in self._flaws()],
             },
             timing=timing_of(evidence),
             clusters=len({outcome.cluster for outcome in ledger.outcomes.values()}),
@@ -174,6 +188,9 @@ class Conclusion:
             return INVALID_EXIT if died else status
         own = self.record.judgement.exit_code
         return own if own != OK_EXIT else status
+
+    def _flaws(self) -> Sequence[Flaw]:
+        return audit(self.dataset) if self.examined is None else self.examined.findings
 
     def _run_facts(self, evidence: Evidence) -> dict[str, Any]:
         return {

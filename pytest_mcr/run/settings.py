@@ -29,6 +29,7 @@ class Settings:
         tune: choose the arms' open options on a dev split.
         budget: largest faithful drop on that split.
         confidence: where it comes from: ``scores``, ``sample:K`` or ``verbal``.
+        audit: what flaws of the dataset do: ``warn`` or ``strict``.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
@@ -59,6 +60,7 @@ class Settings:
     time_limit: float | None
     out: Path | None
     trust_remote_code: bool = False
+    audit: str = "warn"
     confidence: str = "scores"
     examples: int = 8
     dominance_samples: int = 10

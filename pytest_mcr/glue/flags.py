@@ -11,6 +11,7 @@ from pytest_mcr.glue.flags_calibration import CALIBRATION
 from pytest_mcr.glue.flags_confidence import CONFIDENCE
 from pytest_mcr.glue.flags_dominance import DOMINANCE
 from pytest_mcr.glue.flags_mitigation import MITIGATION
+from pytest_mcr.glue.flags_sequential import SEQUENTIAL
 from pytest_mcr.glue.option import Option
 from pytest_mcr.glue.values import (
     DEFAULT_SUITES,
@@ -210,6 +211,7 @@ OPTIONS = (
         folder,
     ),
     *AUDIT,
+    *SEQUENTIAL,
     *CONFIDENCE,
     *DOMINANCE,
     *CALIBRATION,

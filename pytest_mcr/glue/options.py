@@ -63,6 +63,9 @@ def settings_of(config: pytest.Config) -> Settings:
         suites = (*suites, "dominance")
     if (values["mitigation"] or values["tune"]) and "mitigation" not in suites:
         suites = (*suites, "mitigation")
+    if values["tier"] is not None and values["limit"] is not None:
+        both = f"--mcr-tier {values['tier']} and --mcr-limit {values['limit']}"
+        raise OptionError(f"{both} both say how many samples a task are asked; give one of them")
     return Settings(
         invocation_dir=invocation_dir,
         model=values.pop("model"),
@@ -100,6 +103,12 @@ def parse(option: Option, source: str, text: str) -> Any:
         return option.parse(text)
     except ValueError as error:
         raise OptionError(f"{source} {text!r}: expected {error}; see pytest --help, group mcr") from None
+
+
+def wants_plan(config: pytest.Config) -> bool:
+    """Whether the user asks what a run would be."""
+    option = next(option for option in OPTIONS if option.dest == "mcr_plan")
+    return bool(value_of(config, option))
 
 
 def addopts(config: pytest.Config) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from pytest_mcr.core.case import Case
 from pytest_mcr.core.catalogue import METRICS
 from pytest_mcr.core.confidence import measured
 from pytest_mcr.core.grammar import Gate, needs, parse_gate, require_companions
@@ -70,7 +72,7 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     check_stated(spec, settings)
     check_arms(settings, run.dataset)
     profile = load_profile(suite("profiles.toml"), settings.profile)
-    gates = gates_of(settings, profile, run)
+    gates = gates_of(settings, profile, run.dataset.tasks, run.cases)
     argv = [str(word) for word in config.invocation_params.args]
     conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, utc_now())
     check_folder("--mcr-out", conclusion.out)
@@ -104,17 +106,16 @@ def load_data(settings: Settings) -> Dataset:
         DataError: the data is not in the release layout, or a task is unknown.
     """
     dataset = release.load(settings.data or fixture("mini-mcr"))
-    return dataset.select(tasks=settings.tasks, limit=settings.limit, seed=settings.seed)
+    return dataset.select(tasks=settings.tasks, limit=settings.samples_a_task, seed=settings.seed)
 
 
-def gates_of(settings: Settings, profile: Profile, run: Run) -> list[Gate]:
+def gates_of(settings: Settings, profile: Profile, tasks: Sequence[str], cases: Sequence[Case]) -> list[Gate]:
     """The gates to judge: the profile's with additions, or those given in their place.
 
     Raises:
         OptionError: a gate cannot be parsed, or one that was asked for needs a condition that the design lacks.
     """
-    tasks = run.dataset.tasks
-    present = {case.condition for case in run.cases}
+    present = {case.condition for case in cases}
     given = [parse_gate(text, tasks=tasks) for text in (*(settings.gates or ()), *settings.add_gates)]
     for gate in given:
         suite = METRICS[gate.metric].suite

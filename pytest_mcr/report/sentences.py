@@ -54,6 +54,7 @@ def subject(record: RunRecord) -> str:
     protocol = record.protocol
     version = f" v{protocol['version']}" if protocol.get("version") else ""
     parts = [f"template {protocol['template']}{version}", ANSWERS.get(str(protocol["answer"]), str(protocol["answer"]))]
+    parts += [f"tier {record.settings['tier']}"] if record.settings.get("tier") else []
     parts += [f"arm {safe(str(protocol['arm']), 80)}"] if protocol.get("arm") else []
     return f"{model_name(record)} ({', '.join(parts + asked_otherwise(record))})"
 

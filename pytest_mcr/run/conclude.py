@@ -200,6 +200,7 @@ class Conclusion:
             "workers": evidence.workers,
             "argv": self.argv,
             "seed": self.settings.seed,
+            "tier": self.settings.tier,
             "versions": versions(),
             "git": git_state(self.settings.invocation_dir),
             "notes": notes_of(evidence.ledger),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from pytest_mcr.core.tiers import TIERS
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -30,6 +32,8 @@ class Settings:
         budget: largest faithful drop on that split.
         confidence: where it comes from: ``scores``, ``sample:K`` or ``verbal``.
         audit: what flaws of the dataset do: ``warn`` or ``strict``.
+        tier: size of the run, None for all or what ``limit`` says.
+        plan: only print what would be asked.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
@@ -61,6 +65,8 @@ class Settings:
     out: Path | None
     trust_remote_code: bool = False
     audit: str = "warn"
+    tier: str | None = None
+    plan: bool = False
     confidence: str = "scores"
     examples: int = 8
     dominance_samples: int = 10
@@ -73,6 +79,11 @@ class Settings:
     mitigation: tuple[str, ...] = ()
     tune: bool = False
     budget: float = 0.05
+
+    @property
+    def samples_a_task(self) -> int | None:
+        """The first so many of each task's seeded order, None for all."""
+        return self.limit if self.tier is None else TIERS[self.tier]
 
     def to_json(self) -> dict[str, object]:
         """The settings as builtins, for ``results.json``."""

@@ -11,9 +11,10 @@ from pytest_mcr.core.case import PLACEBO
 from pytest_mcr.errors import McrError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.clock import Clock
+from pytest_mcr.glue.early import Early
 from pytest_mcr.glue.publish import gate_reports, junit_property, letter
 from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
-from pytest_mcr.run.chunks import case_in, cases_of
+from pytest_mcr.run.chunks import case_in, cases_of, chunk_size, plan_chunks
 from pytest_mcr.run.conclude import Conclusion
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.exits import INVALID_EXIT
@@ -36,6 +37,7 @@ class Controller:
         self.ledger = Ledger(conclusion.journal)
         self.suite = suite
         self.clock = Clock(config, self.ledger, conclusion.settings.time_limit)
+        self.early = Early(config, conclusion.early)
         self.session: pytest.Session | None = None
         self.selected: list[tuple[str, str]] | None = None
         self.tests = 0  # selected tests, the user's own included
@@ -71,6 +73,8 @@ class Controller:
             self.suite = self.suite if ours is None else ours.partition("::")[0]
             self.tests = len(node_ids)
             self.selected = cases_of(node_ids, tasks)
+            chunks = plan_chunks(node_ids, tasks, chunk_size(self.conclusion.spec))
+            self.early.select(self.selected, [cases_of(chunk, tasks) for chunk in chunks])
 
     # --- what arrived ------------------------------------------------------------------------------------------
 
@@ -82,6 +86,7 @@ class Controller:
             return
         self._take(report, payload)
         if self.session is not None:
+            self.early.tick(self.session, self.ledger)
             self.clock.tick(self.session, len(self.selected or ()))
 
     def _take(self, report: pytest.TestReport, payload: dict[str, Any]) -> None:
@@ -124,8 +129,10 @@ class Controller:
             self._require_sound_data(session)
             result = yield
         except BaseException as error:
-            self.interrupted = self._why(session, error)
-            raise
+            if not self.early.is_end(error):
+                self.interrupted = self._why(session, error)
+                raise
+            result = True
         if not options.is_collect_only(self.config):
             self._conclude()
             if self.tests:
@@ -170,6 +177,7 @@ class Controller:
                 workers=options.workers(self.config),
                 limited=self.clock.expired is not None,
                 seconds=self.clock.seconds,
+                early=self.conclusion.early,
             )
             self.conclusion.conclude(evidence)
 

@@ -15,6 +15,15 @@ SEQUENTIAL = (
         one_of(*TIERS),
     ),
     Option(
+        "--mcr-early-stop",
+        "",
+        "end the run as soon as all gates are sure to pass, or one to fail, by tests that hold at every stopping time; "
+        "the result is marked sequential, has wider intervals and is no baseline; runs the benchmark alone",
+        switch,
+        False,
+        alone=True,
+    ),
+    Option(
         "--mcr-plan",
         "",
         "print what each tier (or the one of --mcr-tier) would ask, can tell apart and takes, and run nothing",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,12 +24,16 @@ from pytest_mcr.models.resolve import check, kind
 from pytest_mcr.models.spec import Spec, parse_spec
 from pytest_mcr.report.results import check_folder
 from pytest_mcr.run.conclude import Conclusion
+from pytest_mcr.run.early_order import in_order
 from pytest_mcr.run.mitigation import check_arms, check_gate
 from pytest_mcr.run.provenance import utc_now
 from pytest_mcr.run.recording import check_recording
 from pytest_mcr.run.run import Run
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.stated import check_stated
+
+if TYPE_CHECKING:
+    from pytest_mcr.run.early_stop import EarlyStop
 
 LOCAL_KINDS = ("hub", "folder", "lab", "exec", "custom")
 
@@ -52,6 +56,8 @@ def start(config: pytest.Config) -> None:
     device = from_controller.get("device") if settings.device == "auto" else None
     run = Run(settings, dataset, spec, device, from_controller.get("threads"))
     config.stash[RUN] = run
+    if settings.early_stop:
+        run.cases = in_order(run.cases, settings.seed)
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         config.args = [real_path(arg, settings.invocation_dir) for arg in config.args]
     else:
@@ -76,6 +82,8 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     argv = [str(word) for word in config.invocation_params.args]
     conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, utc_now())
     check_folder("--mcr-out", conclusion.out)
+    if settings.early_stop:
+        conclusion.early = early_stop(settings, run, profile, gates)
     if settings.audit == "strict" and not options.is_collect_only(config):
         from pytest_mcr.run.data_audit import audit_data  # decodes every clip: only where it is asked for
 
@@ -87,6 +95,21 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
         local = kind(spec) in LOCAL_KINDS
         distribution = Distribution(config, tasks=run.dataset.tasks, chunk=run.chunk_size, local_model=local)
         config.pluginmanager.register(distribution, "mcr-distribution")
+
+
+def early_stop(settings: Settings, run: Run, profile: Profile, gates: Sequence[Gate]) -> EarlyStop:
+    """What can end the run early.
+
+    Raises:
+        OptionError: there is no gate to decide.
+    """
+    from pytest_mcr.run.early_stop import EarlyStop  # its statistics are imported only where they are asked for
+
+    if not gates:
+        raise OptionError(f"--mcr-early-stop needs a gate to decide, and profile {settings.profile} has none; drop one")
+    least = profile.least_eligible_clusters if settings.gates is None else 0
+    own = [gate for gate in gates if gate.explicit or measured(gate.metric, settings.suites)]
+    return EarlyStop(run.cases, run.dataset, own, seed=settings.seed, alpha=settings.mrs_alpha, least=least)
 
 
 def check_cache(settings: Settings) -> None:

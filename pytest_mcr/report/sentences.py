@@ -55,6 +55,7 @@ def subject(record: RunRecord) -> str:
     version = f" v{protocol['version']}" if protocol.get("version") else ""
     parts = [f"template {protocol['template']}{version}", ANSWERS.get(str(protocol["answer"]), str(protocol["answer"]))]
     parts += [f"tier {record.settings['tier']}"] if record.settings.get("tier") else []
+    parts += ["sequential"] if record.run.get("sequential") else []
     parts += [f"arm {safe(str(protocol['arm']), 80)}"] if protocol.get("arm") else []
     return f"{model_name(record)} ({', '.join(parts + asked_otherwise(record))})"
 
@@ -223,6 +224,19 @@ def data_line(record: RunRecord) -> str:
     """Which data: kind, size, digest."""
     dataset = record.dataset
     return f"{dataset['kind']}, digest {str(dataset['digest'])[:12]}, {count(record.clusters, 'different clip')}"
+
+
+def sequential_line(record: RunRecord) -> str:
+    """How much of the data a run that may end early has used; empty for any other run."""
+    mark = record.run.get("sequential")
+    if not isinstance(mark, Mapping):
+        return ""
+    used, there = sum(mark["samples"].values()), sum(mark["of"].values())
+    end = "ended early" if mark["stopped"] else "went on to its end"
+    return (
+        f"{end}: {used} of {count(there, 'sample')} count, {count(mark['asked'], 'case')} were asked; brackets hold at "
+        "every stopping time; no baseline for other runs"
+    )
 
 
 def flaws_line(record: RunRecord) -> str:

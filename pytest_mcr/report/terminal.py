@@ -26,6 +26,7 @@ from pytest_mcr.report.sentences import (
     headline,
     hearing_lines,
     prevalence_sentence,
+    sequential_line,
     title,
     unheard,
     unparsed_line,
@@ -153,6 +154,7 @@ def trust(record: RunRecord) -> Iterator[RenderableType]:
     rows.append(("batches", batches_line(record)))
     rows.append(("from cache", cached_line(record)))
     rows.append(("data", data_line(record)))
+    rows += [("sequential", line)] if (line := sequential_line(record)) else []
     rows += [("data audit", flaws)] if (flaws := flaws_line(record)) else []
     dropped = [safe(expr) for expr in record.judgement.gates_not_judged]
     rows.append(("not judged", f"{len(dropped)} gates: {listed(dropped, NOT_JUDGED_SHOWN)}" if dropped else "none"))

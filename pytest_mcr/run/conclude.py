@@ -33,6 +33,7 @@ from pytest_mcr.run.timing import timing_of
 
 if TYPE_CHECKING:
     from pytest_mcr.run.data_audit import DataAudit
+    from pytest_mcr.run.early_stop import EarlyStop
 
 
 class Conclusion:
@@ -72,6 +73,7 @@ class Conclusion:
         self.home = settings.invocation_dir / ".mcr"
         self.out: Path = settings.out or self.home / "runs" / self.run_id
         self.examined: DataAudit | None = None  # set where ``--mcr-audit strict`` asks for it
+        self.early: EarlyStop | None = None  # set where ``--mcr-early-stop`` asks for it
         self.journal = Journal(self.out / f".cases.{self.run_id}.part")
         self._record: RunRecord | None = None
         self._ledger: Ledger | None = None
@@ -92,6 +94,7 @@ class Conclusion:
             f"mcr: model {self.spec.text}, data: {data}, {len(self.design)} cases ({cases})",
             f"mcr: template {self.settings.template}, profile {self.settings.profile}, "
             f"{ANSWERS[self.settings.answer]}; results go to {self.out}",
+            *([] if self.early is None else [self.early.outlook()]),
         ]
 
     def refusal(self) -> str | None:
@@ -107,14 +110,19 @@ class Conclusion:
         """Judge the evidence and build the record."""
         from pytest_mcr.run.judge import judge  # its statistics are imported when there is something to judge
 
+        asked = evidence
+        if evidence.early is not None:
+            evidence, design = evidence.early.counted(evidence, self.design)
+        else:
+            design = list(self.design)
         ledger = self._ledger = evidence.ledger
         self._limited = evidence.limited
-        judgement = judge(evidence, self.design, self.settings, self.profile, self.gates)
-        planned = {(case.sample.id, case.condition) for case in self.design}
+        judgement = judge(evidence, design, self.settings, self.profile, self.gates)
+        planned = {(case.sample.id, case.condition) for case in design}
         samples = {sample.id: sample for sample in self.dataset.samples}
         self._record = RunRecord(
             judgement=judgement,
-            run=self._run_facts(evidence),
+            run=self._run_facts(asked),
             model=self._model_facts(list(ledger.processes.values())),
             dataset={
                 "path": str(self.dataset.root),
@@ -136,7 +144,7 @@ class Conclusion:
                 "batch": judgement.batch_audit,
                 "data": [finding.to_json() for finding in self._flaws()],
             },
-            timing=timing_of(evidence),
+            timing=timing_of(asked),
             clusters=len({outcome.cluster for outcome in ledger.outcomes.values()}),
             examples=examples(ledger.outcomes, samples),
             out=self.out,
@@ -201,6 +209,7 @@ class Conclusion:
             "argv": self.argv,
             "seed": self.settings.seed,
             "tier": self.settings.tier,
+            "sequential": None if evidence.early is None else evidence.early.to_json(evidence.ledger),
             "versions": versions(),
             "git": git_state(self.settings.invocation_dir),
             "notes": notes_of(evidence.ledger),

@@ -28,6 +28,7 @@ from pytest_mcr.core.repair_cases import RepairCase
 from pytest_mcr.core.repaired import Repaired, repaired
 from pytest_mcr.core.stated import SCORES
 from pytest_mcr.run.batch_audit import audit_report
+from pytest_mcr.run.early_verdict import sequential_results, with_sequence
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.exits import FAILED_EXIT, INVALID_EXIT, OK_EXIT
 from pytest_mcr.run.ledger import Ledger
@@ -81,6 +82,7 @@ def judge(
     repairs = repairs_of(ledger, settings)
     rows += repairs.judged
     table = annotate(worded(Table(rows), settings), hearing)
+    table = table if evidence.early is None else with_sequence(table, evidence.early, ledger)
     batch_audit = audit_report(list(ledger.audits.values()), dtype_of(ledger))
     calibrated = [Calibrated.from_json(packed) for packed in ledger.probes.get("calibration", {}).values()]
     untrusted = distrust(evidence, settings) + learned_from(calibrated)
@@ -99,6 +101,7 @@ def judge(
         dropped += [gate.expr for gate in gates]
     else:
         results = judge_gates(gates, table, hearing=hearing, least_clusters=least)
+        results = results if evidence.early is None else sequential_results(results, gates, evidence.early)
     invalid = untrusted + [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict == "invalid"]
     failed = [f"gate {gate.expr}: {gate.reason}" for gate in results if gate.verdict in ("fail", "undecided")]
     errors = sum(outcome.verdict is Verdict.ERROR and outcome.condition != PLACEBO for outcome in outcomes)

@@ -33,6 +33,7 @@ class Settings:
         confidence: where it comes from: ``scores``, ``sample:K`` or ``verbal``.
         audit: what flaws of the dataset do: ``warn`` or ``strict``.
         tier: size of the run, None for all or what ``limit`` says.
+        early_stop: end the run when its gates are decided.
         plan: only print what would be asked.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
@@ -66,6 +67,7 @@ class Settings:
     trust_remote_code: bool = False
     audit: str = "warn"
     tier: str | None = None
+    early_stop: bool = False
     plan: bool = False
     confidence: str = "scores"
     examples: int = 8

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from pytest_mcr.core.betting import MEAN, RATIO
-from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, PLACEBO, Outcome
+from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, PLACEBO, Outcome, Verdict
 from pytest_mcr.core.metrics import measure
 from pytest_mcr.core.sequential import (
     ABOVE,
@@ -152,7 +152,7 @@ def test_a_mean_is_rejected_only_when_every_way_to_make_it_up_is(
 
     def joint(side: int, places: tuple[int, ...]) -> float:
         found = [part[side, place] for part, place in zip(parts_, places, strict=True)]
-        return max(found) - np.log(len(found)) if shared else sum(found)
+        return float(max(found) - np.log(len(found)) if shared else sum(found))
 
     ways = list(product(range(5), repeat=len(parts_)))
     # Above, candidate k stands for the ratios in (k - 1, k] steps, 0 for itself; below for those in [k, k + 1).
@@ -204,7 +204,7 @@ def test_two_tasks_decide_a_mean_sooner_than_one() -> None:
         min_size=2, max_size=12,
     )
 )  # fmt: skip
-def test_the_parts_of_each_ratio_give_the_metric(verdicts: list[dict[str, str]]) -> None:
+def test_the_parts_of_each_ratio_give_the_metric(verdicts: list[dict[str, Verdict]]) -> None:
     samples: list[dict[str, Outcome]] = [
         {condition: planted(row, condition, verdict) for condition, verdict in one.items()}
         for row, one in enumerate(verdicts)

@@ -14,6 +14,7 @@ COMMANDS: Final[dict[str, str]] = {
     "export": "a run's numbers or cases as CSV or Parquet, or the block for a model card",
     "bless": "make a run the one that later runs are compared with",
     "compare": "compare two runs case by case: is the second worse, and what changed",
+    "audit": "what about a dataset could mislead",
 }
 """Name of each command and what it does; ``pytest_mcr.commands.NAME`` has its ``main(argv)``."""
 

@@ -31,12 +31,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """``--mcr-model help``: list what may be given; no test runs."""
-    if not options.wants_listing(config):
-        return None
-    from pytest_mcr.glue.listing import show
+    """``--mcr-model help``: list what may be given; ``--mcr-plan``: say what a run would be; no test runs."""
+    if options.wants_listing(config):
+        from pytest_mcr.glue.listing import show
 
-    return show()
+        return show()
+    if options.model_spec(config) and not options.is_worker(config) and options.wants_plan(config):
+        from pytest_mcr.glue.planning import show as show_plan
+
+        return show_plan(config)
+    return None
 
 
 def pytest_configure(config: pytest.Config) -> None:

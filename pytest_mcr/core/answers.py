@@ -15,7 +15,7 @@ from pytest_mcr.core.prompts import normalize
 from pytest_mcr.core.reading import mentions
 from pytest_mcr.core.reading.conflict import declines
 from pytest_mcr.core.reading.labels import Labels, labels
-from pytest_mcr.core.reading.polarity import contradicts, stated, topic
+from pytest_mcr.core.reading.polarity import contradicts, described, stated, topic
 from pytest_mcr.core.reading.reply import final_reply
 from pytest_mcr.core.reading.resolve import Finding, resolve
 from pytest_mcr.core.reading.scene import Stance
@@ -129,12 +129,32 @@ def text_label(text: str, candidates: Sequence[str], gold: str, condition: str) 
         other = [c for c in candidates if normalize(c) != normalize(gold)]
         found = same if condition == FAITHFUL else other
         return found[0] if len(same) == len(other) == 1 else None
+    return asserted(text, candidates)
+
+
+def asserted(text: str, candidates: Sequence[str]) -> str | None:
+    """The single candidate that a description asserts, by its label or a synonym; None for none or several."""
     said = words(clean(text))
     closed = labels(tuple(candidates))
     named = mentions.find_mentions(said, closed, {})
     judged = stances(said.fold, named, cites_text=False)
-    asserted = {m.candidate for m, stance in zip(named, judged, strict=True) if stance is Stance.ASSERTED}
-    return closed.candidates[asserted.pop()] if len(asserted) == 1 else None
+    claimed = {m.candidate for m, stance in zip(named, judged, strict=True) if stance is Stance.ASSERTED}
+    return closed.candidates[claimed.pop()] if len(claimed) == 1 else None
+
+
+def described_label(text: str, question: str, candidates: Sequence[str]) -> str | None:
+    """The candidate that the words of a description support, whatever its condition promises; None where unclear.
+
+    Args:
+        text: the description.
+        question: the sample's question; a yes-no set is read by whether the text says that what it asks about is there.
+        candidates: the closed answer set.
+    """
+    closed = labels(tuple(candidates))
+    if closed.yes is None or closed.no is None:
+        return asserted(text, candidates) if candidates else None
+    present = described(words(clean(text)).fold, topic(question))
+    return None if present is None else closed.candidates[closed.yes if present else closed.no]
 
 
 def offered_letters(prompt: str, candidates: Sequence[str]) -> Mapping[str, str]:

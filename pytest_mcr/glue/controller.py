@@ -11,11 +11,13 @@ from pytest_mcr.core.case import PLACEBO
 from pytest_mcr.errors import McrError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.clock import Clock
+from pytest_mcr.glue.early import Early
 from pytest_mcr.glue.publish import gate_reports, junit_properties, letter
 from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
-from pytest_mcr.run.chunks import case_in, cases_of
+from pytest_mcr.run.chunks import case_in, cases_of, chunk_size, plan_chunks
 from pytest_mcr.run.conclude import Conclusion
 from pytest_mcr.run.evidence import Evidence
+from pytest_mcr.run.exits import INVALID_EXIT
 from pytest_mcr.run.ledger import PROBES, Ledger
 from pytest_mcr.run.observe import outcome_of
 
@@ -35,6 +37,7 @@ class Controller:
         self.ledger = Ledger(conclusion.journal)
         self.suite = suite
         self.clock = Clock(config, self.ledger, conclusion.settings.time_limit)
+        self.early = Early(config, conclusion.early)
         self.session: pytest.Session | None = None
         self.selected: list[tuple[str, str]] | None = None
         self.tests = 0  # selected tests, the user's own included
@@ -70,6 +73,8 @@ class Controller:
             self.suite = self.suite if ours is None else ours.partition("::")[0]
             self.tests = len(node_ids)
             self.selected = cases_of(node_ids, tasks)
+            chunks = plan_chunks(node_ids, tasks, chunk_size(self.conclusion.spec))
+            self.early.select(self.selected, [cases_of(chunk, tasks) for chunk in chunks])
 
     # --- what arrived ------------------------------------------------------------------------------------------
 
@@ -81,6 +86,7 @@ class Controller:
             return
         self._take(report, payload)
         if self.session is not None:
+            self.early.tick(self.session, self.ledger)
             self.clock.tick(self.session, len(self.selected or ()))
 
     def _take(self, report: pytest.TestReport, payload: dict[str, Any]) -> None:
@@ -120,15 +126,26 @@ class Controller:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Judge when the loop is over and publish every gate as a test report; an interrupted loop raises past this."""
         try:
+            self._require_sound_data(session)
             result = yield
         except BaseException as error:
-            self.interrupted = self._why(session, error)
-            raise
+            if not self.early.is_end(error):
+                self.interrupted = self._why(session, error)
+                raise
+            result = True
         if not options.is_collect_only(self.config):
             self._conclude()
             if self.tests:
                 self._publish(session)
         return result
+
+    def _require_sound_data(self, session: pytest.Session) -> None:
+        """Ask nothing on data that can mislead, where that was asked for."""
+        refusal = self.conclusion.refusal()
+        if refusal is not None and not options.is_collect_only(self.config):
+            self.selected = self.selected or []
+            self.ledger.stop = (refusal, INVALID_EXIT)
+            raise session.Interrupted(refusal)
 
     def _publish(self, session: pytest.Session) -> None:
         self._end_line()
@@ -160,6 +177,7 @@ class Controller:
                 workers=options.workers(self.config),
                 limited=self.clock.expired is not None,
                 seconds=self.clock.seconds,
+                early=self.conclusion.early,
             )
             self.conclusion.conclude(evidence)
 
@@ -182,7 +200,7 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what was concluded; decides nothing."""
-        if self.finished and not self.tests:
+        if self.finished and not self.tests and self.ledger.stop is None:
             terminalreporter.write_line(
                 "mcr: no case was selected, so nothing was measured (-k, -m, --lf, ids or paths)"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.glue.flags_audit import AUDIT
 from pytest_mcr.glue.flags_awareness import AWARENESS
 from pytest_mcr.glue.flags_calibration import CALIBRATION
 from pytest_mcr.glue.flags_confidence import CONFIDENCE
@@ -12,6 +13,7 @@ from pytest_mcr.glue.flags_dominance import DOMINANCE
 from pytest_mcr.glue.flags_gating import GATING
 from pytest_mcr.glue.flags_mitigation import MITIGATION
 from pytest_mcr.glue.flags_report import REPORT
+from pytest_mcr.glue.flags_sequential import SEQUENTIAL
 from pytest_mcr.glue.option import Option
 from pytest_mcr.glue.values import (
     DEFAULT_SUITES,
@@ -210,6 +212,8 @@ OPTIONS = (
         "folder for results.json and cases.jsonl (default .mcr/runs/<run id>, with a pointer .mcr/latest)",
         folder,
     ),
+    *AUDIT,
+    *SEQUENTIAL,
     *CONFIDENCE,
     *DOMINANCE,
     *CALIBRATION,

@@ -14,7 +14,10 @@ import pytest
 from pytest_mcr.errors import OptionError
 from pytest_mcr.glue.flags import HELP, OPTIONS
 from pytest_mcr.glue.option import Option
+from pytest_mcr.glue.values import DEFAULT_SUITES
 from pytest_mcr.run.settings import Settings
+
+SEQUENTIAL_SUITES = ("bench", "confidence")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -63,6 +66,12 @@ def settings_of(config: pytest.Config) -> Settings:
         suites = (*suites, "dominance")
     if (values["mitigation"] or values["tune"]) and "mitigation" not in suites:
         suites = (*suites, "mitigation")
+    if values["early_stop"]:
+        unasked = suites is DEFAULT_SUITES and not values["hunt"]  # the default itself, not the same words typed
+        suites = SEQUENTIAL_SUITES if unasked else sequential_suites(suites)
+    if values["tier"] is not None and values["limit"] is not None:
+        both = f"--mcr-tier {values['tier']} and --mcr-limit {values['limit']}"
+        raise OptionError(f"{both} both say how many samples a task are asked; give one of them")
     return Settings(
         invocation_dir=invocation_dir,
         model=values.pop("model"),
@@ -77,6 +86,21 @@ def settings_of(config: pytest.Config) -> Settings:
         cache=None if str(cache) == "off" else under(invocation_dir, cache),
         **values,
     )
+
+
+def sequential_suites(suites: tuple[str, ...]) -> tuple[str, ...]:
+    """The suites of a run that may end early: what the benchmark's own cases give.
+
+    Raises:
+        OptionError: a suite that comes after the benchmark and would be cut off.
+    """
+    later = [name for name in suites if name not in SEQUENTIAL_SUITES]
+    if later or "bench" not in suites:
+        raise OptionError(
+            f"--mcr-early-stop runs the benchmark alone, not the suites {', '.join(later or suites)}; type "
+            f"--mcr-suite {','.join(SEQUENTIAL_SUITES)}, or drop --mcr-early-stop"
+        )
+    return suites
 
 
 def under(root: Path, path: Path | None) -> Path | None:
@@ -102,6 +126,12 @@ def parse(option: Option, source: str, text: str) -> Any:
         return option.parse(text)
     except ValueError as error:
         raise OptionError(f"{source} {text!r}: expected {error}; see pytest --help, group mcr") from None
+
+
+def wants_plan(config: pytest.Config) -> bool:
+    """Whether the user asks what a run would be."""
+    option = next(option for option in OPTIONS if option.dest == "mcr_plan")
+    return bool(value_of(config, option))
 
 
 def addopts(config: pytest.Config) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_mcr.core.case import Case
 from pytest_mcr.core.catalogue import METRICS
 from pytest_mcr.core.confidence import measured
 from pytest_mcr.core.grammar import Gate, needs, parse_gate, require_companions
@@ -24,12 +26,16 @@ from pytest_mcr.models.spec import Spec, parse_spec
 from pytest_mcr.report.files import check_files
 from pytest_mcr.report.results import check_folder
 from pytest_mcr.run.conclude import Conclusion
+from pytest_mcr.run.early_order import in_order
 from pytest_mcr.run.mitigation import check_arms, check_gate
 from pytest_mcr.run.provenance import utc_now
 from pytest_mcr.run.recording import check_recording
 from pytest_mcr.run.run import Run
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.stated import check_stated
+
+if TYPE_CHECKING:
+    from pytest_mcr.run.early_stop import EarlyStop
 
 LOCAL_KINDS = ("hub", "folder", "lab", "exec", "custom")
 
@@ -52,6 +58,8 @@ def start(config: pytest.Config) -> None:
     device = from_controller.get("device") if settings.device == "auto" else None
     run = Run(settings, dataset, spec, device, from_controller.get("threads"))
     config.stash[RUN] = run
+    if settings.early_stop:
+        run.cases = in_order(run.cases, settings.seed)
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         config.args = [real_path(arg, settings.invocation_dir) for arg in config.args]
     else:
@@ -72,13 +80,19 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
     check_stated(spec, settings)
     check_arms(settings, run.dataset)
     profile = load_profile(suite("profiles.toml"), settings.profile)
-    gates = gates_of(settings, profile, run)
+    gates = gates_of(settings, profile, run.dataset.tasks, run.cases)
     argv = [str(word) for word in config.invocation_params.args]
     now = utc_now()
     against = against_of(settings, run, (settings.invocation_dir, config.rootpath), now.date())
     conclusion = Conclusion(settings, run.dataset, run.cases, spec, profile, gates, argv, now, against)
     check_folder("--mcr-out", conclusion.out)
     check_files(settings)
+    if settings.early_stop:
+        conclusion.early = early_stop(settings, run, profile, gates)
+    if settings.audit == "strict" and not options.is_collect_only(config):
+        from pytest_mcr.run.data_audit import audit_data  # decodes every clip: only where it is asked for
+
+        conclusion.examined = audit_data(run.dataset)
     config.pluginmanager.register(Controller(config, conclusion, suite_id("bench")), "mcr-controller")
     if options.workers(config) > 0:
         from pytest_mcr.glue.distribution import Distribution
@@ -86,6 +100,21 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
         local = kind(spec) in LOCAL_KINDS
         distribution = Distribution(config, tasks=run.dataset.tasks, chunk=run.chunk_size, local_model=local)
         config.pluginmanager.register(distribution, "mcr-distribution")
+
+
+def early_stop(settings: Settings, run: Run, profile: Profile, gates: Sequence[Gate]) -> EarlyStop:
+    """What can end the run early.
+
+    Raises:
+        OptionError: there is no gate to decide.
+    """
+    from pytest_mcr.run.early_stop import EarlyStop  # its statistics are imported only where they are asked for
+
+    if not gates:
+        raise OptionError(f"--mcr-early-stop needs a gate to decide, and profile {settings.profile} has none; drop one")
+    least = profile.least_eligible_clusters if settings.gates is None else 0
+    own = [gate for gate in gates if gate.explicit or measured(gate.metric, settings.suites)]
+    return EarlyStop(run.cases, run.dataset, own, seed=settings.seed, alpha=settings.mrs_alpha, least=least)
 
 
 def check_cache(settings: Settings) -> None:
@@ -105,17 +134,16 @@ def load_data(settings: Settings) -> Dataset:
         DataError: the data is not in the release layout, or a task is unknown.
     """
     dataset = release.load(settings.data or fixture("mini-mcr"))
-    return dataset.select(tasks=settings.tasks, limit=settings.limit, seed=settings.seed)
+    return dataset.select(tasks=settings.tasks, limit=settings.samples_a_task, seed=settings.seed)
 
 
-def gates_of(settings: Settings, profile: Profile, run: Run) -> list[Gate]:
+def gates_of(settings: Settings, profile: Profile, tasks: Sequence[str], cases: Sequence[Case]) -> list[Gate]:
     """The gates to judge: the profile's with additions, or those given in their place.
 
     Raises:
         OptionError: a gate cannot be parsed, or one that was asked for needs a condition that the design lacks.
     """
-    tasks = run.dataset.tasks
-    present = {case.condition for case in run.cases}
+    present = {case.condition for case in cases}
     given = [parse_gate(text, tasks=tasks) for text in (*(settings.gates or ()), *settings.add_gates)]
     for gate in given:
         suite = METRICS[gate.metric].suite

@@ -64,17 +64,27 @@ def of_matrix(features: Matrix) -> Scorer:
 
 
 def of_words(texts: Sequence[str]) -> Scorer:
-    """Logistic regression on TF-IDF of words and pairs of words."""
+    """Logistic regression on TF-IDF of words and pairs of words; weights of words are kept for the next labels."""
+    weighed: dict[bytes, tuple[Any, Any] | None] = {}
 
-    def score(train: Codes, classes: Codes, test: Codes, count: int) -> Floats:
-        if len(np.unique(classes)) < 2:
-            return np.zeros(_shape(len(test), count))
+    def weigh(train: Codes, test: Codes) -> tuple[Any, Any] | None:
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
         try:
             fitted = words.fit_transform([texts[row] for row in train])
         except ValueError:  # not one word in any text
+            return None
+        return fitted, words.transform([texts[row] for row in test])
+
+    def score(train: Codes, classes: Codes, test: Codes, count: int) -> Floats:
+        if len(np.unique(classes)) < 2:
             return np.zeros(_shape(len(test), count))
-        return _decide(STRENGTH, fitted, classes, words.transform([texts[row] for row in test]), count)
+        key = train.tobytes() + b"/" + test.tobytes()
+        if key not in weighed:
+            weighed[key] = weigh(train, test)
+        found = weighed[key]
+        if found is None:
+            return np.zeros(_shape(len(test), count))
+        return _decide(STRENGTH, found[0], classes, found[1], count)
 
     return score
 

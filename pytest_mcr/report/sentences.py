@@ -13,11 +13,12 @@ from pytest_mcr.core.gates import FAIL, INVALID, NOT_JUDGED, PASS, UNDECIDED, WA
 from pytest_mcr.core.hearing import NOT_SHOWN
 from pytest_mcr.core.metrics import Metric, Table
 from pytest_mcr.report.gate_words import distance_sentence
-from pytest_mcr.report.wording import UNSURE, count, figure, safe
+from pytest_mcr.report.wording import UNSURE, count, figure, listed, safe
 from pytest_mcr.run.against import FLAG
 from pytest_mcr.run.record import ANSWERS, KNOWN_DATA, RunRecord
 
 NOT_COMPARABLE: Final = "not comparable with published rows: different data"
+FLAWS_SHOWN: Final = 2
 MEASURED: Final = "MEASURED"
 """Word for a run that had no gate to meet: it passed nothing."""
 WAIVED_WORD: Final = "WAIVED"
@@ -56,6 +57,8 @@ def subject(record: RunRecord) -> str:
     protocol = record.protocol
     version = f" v{protocol['version']}" if protocol.get("version") else ""
     parts = [f"template {protocol['template']}{version}", ANSWERS.get(str(protocol["answer"]), str(protocol["answer"]))]
+    parts += [f"tier {record.settings['tier']}"] if record.settings.get("tier") else []
+    parts += ["sequential"] if record.run.get("sequential") else []
     parts += [f"arm {safe(str(protocol['arm']), 80)}"] if protocol.get("arm") else []
     return f"{model_name(record)} ({', '.join(parts + asked_otherwise(record))})"
 
@@ -252,6 +255,28 @@ def data_line(record: RunRecord) -> str:
     """Which data: kind, size, digest."""
     dataset = record.dataset
     return f"{dataset['kind']}, digest {str(dataset['digest'])[:12]}, {count(record.clusters, 'different clip')}"
+
+
+def sequential_line(record: RunRecord) -> str:
+    """How much of the data a run that may end early has used; empty for any other run."""
+    mark = record.run.get("sequential")
+    if not isinstance(mark, Mapping):
+        return ""
+    used, there = sum(mark["samples"].values()), sum(mark["of"].values())
+    end = "ended early" if mark["stopped"] else "went on to its end"
+    return (
+        f"{end}: {used} of {count(there, 'sample')} count, {count(mark['asked'], 'case')} were asked; brackets hold at "
+        "every stopping time; no baseline for other runs"
+    )
+
+
+def flaws_line(record: RunRecord) -> str:
+    """What the audit of the data found that can mislead; empty where there is nothing."""
+    data = record.audit.get("data")
+    flaws = [one for one in data if isinstance(one, Mapping) and one.get("misleads")] if isinstance(data, list) else []
+    if not flaws:
+        return ""
+    return f"can mislead: {listed([safe(str(flaw['message']), 300) for flaw in flaws], FLAWS_SHOWN)}"
 
 
 def prevalence_sentence(record: RunRecord, per_1000: float | None) -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from pytest_mcr.report.engine_words import batches_line, notes_of, repeats_line
-from pytest_mcr.report.sentences import cached_line, data_line, hearing_lines, unparsed_line
+from pytest_mcr.report.sentences import (
+    cached_line,
+    data_line,
+    flaws_line,
+    hearing_lines,
+    sequential_line,
+    unparsed_line,
+)
 from pytest_mcr.report.wording import listed, safe
 from pytest_mcr.run.record import RunRecord
 
@@ -25,6 +32,8 @@ def trust_rows(record: RunRecord) -> list[tuple[str, str]]:
     rows += [("asked twice", repeats)] if repeats is not None else []
     rows.append(("from cache", cached_line(record)))
     rows.append(("data", data_line(record)))
+    rows += [("sequential", line)] if (line := sequential_line(record)) else []
+    rows += [("data audit", flaws)] if (flaws := flaws_line(record)) else []
     dropped = [safe(expr) for expr in record.judgement.gates_not_judged]
     rows.append(("not judged", f"{len(dropped)} gates: {listed(dropped, NOT_JUDGED_SHOWN)}" if dropped else "none"))
     return rows + [("note", safe(line, 400)) for line in notes_of(record)]

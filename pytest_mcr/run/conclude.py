@@ -12,6 +12,7 @@ from pytest_mcr.core.case import Case, Verdict
 from pytest_mcr.core.grammar import Gate
 from pytest_mcr.core.profiles import Profile
 from pytest_mcr.core.prompts import TEMPLATES
+from pytest_mcr.data.audit import Finding as Flaw
 from pytest_mcr.data.audit import audit
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.models.resolve import kind
@@ -32,6 +33,8 @@ from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.timing import timing_of
 
 if TYPE_CHECKING:
+    from pytest_mcr.run.data_audit import DataAudit
+    from pytest_mcr.run.early_stop import EarlyStop
     from pytest_mcr.run.references import Against
 
 
@@ -74,6 +77,8 @@ class Conclusion:
         self.run_id = new_run_id(now)
         self.home = settings.invocation_dir / ".mcr"
         self.out: Path = settings.out or self.home / "runs" / self.run_id
+        self.examined: DataAudit | None = None  # set where ``--mcr-audit strict`` asks for it
+        self.early: EarlyStop | None = None  # set where ``--mcr-early-stop`` asks for it
         self.journal = Journal(self.out / f".cases.{self.run_id}.part")
         self._record: RunRecord | None = None
         self._ledger: Ledger | None = None
@@ -95,7 +100,17 @@ class Conclusion:
             f"mcr: template {self.settings.template}, profile {self.settings.profile}, "
             f"{ANSWERS[self.settings.answer]}; results go to {self.out}",
             *(self.against.header() if self.against is not None else ()),
+            *([] if self.early is None else [self.early.outlook()]),
         ]
+
+    def refusal(self) -> str | None:
+        """Why nothing should be asked on this data, None where it was not examined or nothing can mislead."""
+        found = [] if self.examined is None else self.examined.misleading
+        if not found:
+            return None
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        where = f"python -m pytest_mcr audit {self.dataset.root}"
+        return f"the data can mislead (--mcr-audit strict): {found[0]}{more}; see them all with {where}"
 
     def conclude(self, evidence: Evidence) -> None:
         """Judge the evidence and build the record."""
@@ -103,16 +118,21 @@ class Conclusion:
         from pytest_mcr.run.diagnosis import diagnosed
         from pytest_mcr.run.judge import judge
 
+        asked = evidence
+        if evidence.early is not None:
+            evidence, design = evidence.early.counted(evidence, self.design)
+        else:
+            design = list(self.design)
         ledger = self._ledger = evidence.ledger
         self._limited = evidence.limited
         others = {} if self.against is None else {"against": self.against}
         digest = self.dataset.digest
-        judgement = judge(evidence, self.design, self.settings, self.profile, self.gates, data=digest, **others)
-        planned = {(case.sample.id, case.condition) for case in self.design}
+        judgement = judge(evidence, design, self.settings, self.profile, self.gates, data=digest, **others)
+        planned = {(case.sample.id, case.condition) for case in design}
         samples = {sample.id: sample for sample in self.dataset.samples}
         record = RunRecord(
             judgement=judgement,
-            run=self._run_facts(evidence, judgement.notes),
+            run=self._run_facts(asked, judgement.notes),
             model=self._model_facts(list(ledger.processes.values())),
             dataset={
                 "path": str(self.dataset.root),
@@ -129,9 +149,9 @@ class Conclusion:
             audit={
                 "batch": judgement.batch_audit,
                 "repeat": judgement.repeat_audit,
-                "data": [finding.to_json() for finding in audit(self.dataset)],
+                "data": [finding.to_json() for finding in self._flaws()],
             },
-            timing=timing_of(evidence),
+            timing=timing_of(asked),
             clusters=len({outcome.cluster for outcome in ledger.outcomes.values()}),
             examples=examples(ledger.outcomes, samples),
             out=self.out,
@@ -186,6 +206,9 @@ class Conclusion:
         own = self.record.judgement.exit_code
         return own if own != OK_EXIT else status
 
+    def _flaws(self) -> Sequence[Flaw]:
+        return audit(self.dataset) if self.examined is None else self.examined.findings
+
     def _run_facts(self, evidence: Evidence, notes: Sequence[str]) -> dict[str, Any]:
         return {
             "id": self.run_id,
@@ -197,6 +220,8 @@ class Conclusion:
             "versions": versions(),
             "git": git_state(self.settings.invocation_dir),
             "notes": [*notes, *notes_of(evidence.ledger)],
+            **({} if self.settings.tier is None else {"tier": self.settings.tier}),
+            **({} if evidence.early is None else {"sequential": evidence.early.to_json(evidence.ledger)}),
         }
 
     def _model_facts(self, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_mcr.run.ledger import Ledger
+
+if TYPE_CHECKING:
+    from pytest_mcr.run.early_stop import EarlyStop
 
 Key = tuple[str, str]
 
@@ -21,6 +25,7 @@ class Evidence:
         workers: xdist workers, 0 without.
         seconds: wall time since the session began.
         limited: the run was ended by its time limit.
+        early: the evidence of a run that may end early, None for any other run.
     """
 
     ledger: Ledger
@@ -29,3 +34,4 @@ class Evidence:
     workers: int
     seconds: float
     limited: bool = False
+    early: EarlyStop | None = None

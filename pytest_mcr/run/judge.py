@@ -29,6 +29,7 @@ from pytest_mcr.core.repaired import Repaired, repaired
 from pytest_mcr.core.stated import SCORES
 from pytest_mcr.run.against import Compared
 from pytest_mcr.run.batch_audit import audit_report
+from pytest_mcr.run.early_verdict import sequential_results, with_sequence
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.exits import FAILED_EXIT, INVALID_EXIT, OK_EXIT
 from pytest_mcr.run.gating import Gated, gate_all, left_out, nothing_judged
@@ -96,6 +97,7 @@ def judge(
     repairs = repairs_of(ledger, settings)
     rows += repairs.judged
     table = annotate(worded(Table(rows), settings), hearing)
+    table = table if evidence.early is None else with_sequence(table, evidence.early, ledger)
     batch_audit = audit_report([row for row in ledger.audits.values() if not row.get("again")], dtype_of(ledger))
     repeat_audit = repeat_report([row for row in ledger.audits.values() if row.get("again")])
     calibrated = [Calibrated.from_json(packed) for packed in ledger.probes.get("calibration", {}).values()]
@@ -117,6 +119,7 @@ def judge(
         dropped += [gate.expr for gate in gates] + left_out(against, settings.profile)
     else:
         own = judge_gates(gates, table, hearing=hearing, least_clusters=least)
+        own = own if evidence.early is None else sequential_results(own, gates, evidence.early)
         gated = gate_all(own, outcomes, against, settings.profile, fingerprint_of(ledger), data)
     results = gated.gates
     invalid = (

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from pytest_mcr.core.margins import Margins
+from pytest_mcr.core.tiers import TIERS
 
 REPORT: Final = "report"
 """The profile that gates nothing."""
@@ -38,6 +39,10 @@ class Settings:
         markdown: file of the Markdown report, None for none.
         baseline: a run or a file of blessings to compare with, None for none.
         margin: accuracy that may be lost against it.
+        audit: what flaws of the dataset do: ``warn`` or ``strict``.
+        tier: size of the run, None for all or what ``limit`` says.
+        early_stop: end the run when its gates are decided.
+        plan: only print what would be asked.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
@@ -68,6 +73,10 @@ class Settings:
     time_limit: float | None
     out: Path | None
     trust_remote_code: bool = False
+    audit: str = "warn"
+    tier: str | None = None
+    early_stop: bool = False
+    plan: bool = False
     confidence: str = "scores"
     examples: int = 8
     dominance_samples: int = 10
@@ -83,6 +92,11 @@ class Settings:
     markdown: Path | None = None
     baseline: Path | None = None
     margin: Margins = field(default_factory=Margins)
+
+    @property
+    def samples_a_task(self) -> int | None:
+        """The first so many of each task's seeded order, None for all."""
+        return self.limit if self.tier is None else TIERS[self.tier]
 
     def to_json(self) -> dict[str, object]:
         """The settings as builtins, for ``results.json``."""

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from pytest_mcr.core.case import Sample
-from pytest_mcr.data.audit import Finding, audit
+from pytest_mcr.data import release
+from pytest_mcr.data.audit import Finding, audit, doubts
 from pytest_mcr.data.dataset import Dataset
+from pytest_mcr.data.shipped import fixture
 
 ANSWERS = ("Laughter", "Sigh", "Cough")
 
@@ -66,7 +68,10 @@ FLAWS: dict[str, tuple[Callable[[Sample], Sample], str | None]] = {
     "repeated_question": (lambda s: changed(s, audio="VSC/audio/0.wav"), None),
     "faithful_contradicts_gold": (lambda s: labelled(s, "faithful", s.text_labels["adversarial"]), "faithful"),
     "adversarial_supports_gold": (lambda s: labelled(s, "adversarial", s.gold), "adversarial"),
-    "text_label_unknown": (lambda s: labelled(s, "adversarial", None), "adversarial"),
+    "adversarial_names_no_label": (lambda s: labelled(s, "adversarial", None), "adversarial"),
+    "text_label_unknown": (lambda s: labelled(s, "faithful", None), "faithful"),
+    "gold_in_question": (lambda s: changed(s, question=f"A {s.gold.lower()}, or what?"), "neutral"),
+    "text_reads_otherwise": (lambda s: worded(s, "adversarial", f"One hears a {s.gold.lower()}."), "adversarial"),
 }
 
 
@@ -118,7 +123,64 @@ def test_the_question_inside_a_complete_prompt_taints_no_text() -> None:
 @pytest.mark.parametrize(("unknown", "reported"), [(6, True), (7, False)])
 def test_unknown_labels_say_when_they_cost_a_metric(unknown: int, reported: bool) -> None:
     samples = [labelled(clean(n), "adversarial", None) if n < unknown else clean(n) for n in range(30)]
-    assert ("too many to report text-follow" not in found(samples)["text_label_unknown"].message) is reported
+    assert ("too many to report text-follow" not in found(samples)["adversarial_names_no_label"].message) is reported
+
+
+def polar(number: int, question: str, adversarial: str, irrelevant: str = "Bread is baked at dawn.") -> Sample:
+    """A yes-no sample, gold and promised label by turns."""
+    gold, told = ("yes", "no") if number % 2 else ("no", "yes")
+    texts = {"faithful": "Something happens.", "adversarial": adversarial, "irrelevant": irrelevant}
+    given = {"faithful": gold, "adversarial": told}
+    return changed(
+        clean(number), question=question, gold=gold, candidates=("yes", "no"), texts=texts, text_labels=given
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "agrees"),
+    [
+        (1, "A dog is barking near a house.", True),
+        (1, "There is no sound of a dog barking; a chainsaw is running.", False),
+        (1, "It contains wind and no barking dog.", False),
+        (1, "A chainsaw is running.", False),
+        (0, "No dog barks in it.", True),
+        (0, "A dog barks in the yard.", False),
+        (0, "A cat, not a bird, is heard.", False),
+    ],
+)
+def test_an_adversarial_text_that_does_not_contradict_a_yes_no_question(number: int, text: str, agrees: bool) -> None:
+    findings = found([polar(number, "Is a dog barking in this recording? Answer yes or no.", text)])
+    assert ("text_reads_otherwise" in findings) is agrees
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("There is no milk left.", False), ("No, the answer is no.", True), ("Yes or no, he came.", True)],
+)
+def test_no_is_an_everyday_word(text: str, names: bool) -> None:
+    findings = found([polar(1, "Is there no dog in it?", "No dog barks.", text)])
+    assert ("irrelevant_names_answer" in findings) is names
+    assert "question_names_one_answer" not in findings
+
+
+def test_one_class() -> None:
+    samples = [changed(clean(n), gold="Sigh", texts={}, text_labels={}) for n in range(10)]
+    findings = found(samples)
+    assert list(findings) == ["one_class"]
+    assert "always answering it is right without hearing" in findings["one_class"].message
+
+
+def test_what_can_mislead_is_told_from_what_is_worth_knowing() -> None:
+    assert doubts(audit(Dataset(Path("root"), "custom", "", (clean(0), clean(1))))) == []  # a candidate never right
+    leaking = found([worded(clean(number), "irrelevant", "A sigh.") for number in range(30)])
+    assert leaking["irrelevant_names_answer"].misleads
+    assert leaking["irrelevant_names_answer"].to_json()["misleads"] is True
+
+
+def test_the_shipped_benchmark_and_open_ended_data_give_no_false_alarm() -> None:
+    assert audit(release.load(fixture("mini-mcr"))) == []
+    bare = [changed(s, candidates=(), text_labels={}) for s in map(clean, range(30))]
+    assert found(bare) == {}
 
 
 def test_uneven_gold_answers() -> None:

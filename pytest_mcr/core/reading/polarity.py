@@ -95,3 +95,18 @@ def _clause(fold: Sequence[str], i: int) -> Sequence[str]:
 def _denied(sentence: str) -> bool:
     said = sentence.split()
     return not cues.NEGATORS.isdisjoint(said[2:] if said[:2] == ["no", ","] else said)
+
+
+def described(fold: Sequence[str], about: frozenset[str]) -> bool | None:
+    """Whether a description says that what was asked about is there; None where it is silent about it.
+
+    Laxer than `stated`, which reads answers: every stem of the topic and no negation anywhere, or a negation in whose
+    clause the topic stands.
+
+    Args:
+        fold: the description's words in normal form.
+        about: from `topic`.
+    """
+    if contradicts([".", *fold], about, yes=True):  # a leading "No" is no answer here
+        return False
+    return True if about and about <= {_stem(w) for w in fold} and cues.NEGATORS.isdisjoint(fold) else None

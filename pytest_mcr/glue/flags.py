@@ -10,6 +10,7 @@ from pytest_mcr.glue.flags_awareness import AWARENESS
 from pytest_mcr.glue.flags_calibration import CALIBRATION
 from pytest_mcr.glue.flags_confidence import CONFIDENCE
 from pytest_mcr.glue.flags_dominance import DOMINANCE
+from pytest_mcr.glue.flags_live import LIVE
 from pytest_mcr.glue.flags_mitigation import MITIGATION
 from pytest_mcr.glue.flags_sequential import SEQUENTIAL
 from pytest_mcr.glue.option import Option
@@ -212,6 +213,7 @@ OPTIONS = (
     ),
     *AUDIT,
     *SEQUENTIAL,
+    *LIVE,
     *CONFIDENCE,
     *DOMINANCE,
     *CALIBRATION,

@@ -26,12 +26,13 @@ class Clock:
         expired: why the run was ended, None as long as it was not.
     """
 
-    def __init__(self, config: pytest.Config, ledger: Ledger, limit: float | None) -> None:
+    def __init__(self, config: pytest.Config, ledger: Ledger, limit: float | None, *, quiet: bool = False) -> None:
         self._config = config
         self._ledger = ledger
         self._limit = limit
         self._next = 0.0
-        self._said = False
+        self._quiet = quiet
+        self._said = self._told = False
         self.started = time.perf_counter()
         self.expired: str | None = None
 
@@ -40,19 +41,21 @@ class Clock:
         """Since the session began."""
         return time.perf_counter() - self.started
 
-    def tick(self, session: pytest.Session, total: int) -> None:
+    def tick(self, session: pytest.Session, total: int, *, so_far: str = "", shown: bool = False) -> None:
         """End the run or print an estimate, if it is time to.
 
         Args:
             session: that runs.
             total: selected cases.
+            so_far: the running numbers, in words.
+            shown: a table shows them already.
         """
         now = self.seconds
         if self._limit is not None and now >= self._limit and self.expired is None:
             self.expired = f"time limit of {self._limit:g} s (--mcr-time-limit)"
             self._end(session)
-        elif now >= self._next:
-            self._next = now + (EVERY if self._estimate(total) else SOON)
+        elif now >= self._next and not shown:
+            self._next = now + (EVERY if self._estimate(total, so_far) else SOON)
 
     def _end(self, session: pytest.Session) -> None:
         session.shouldstop = self.expired or False
@@ -60,22 +63,36 @@ class Clock:
         if controller is not None:  # xdist's loop has a flag of its own
             controller.shouldstop = self.expired
 
-    def _estimate(self, total: int) -> bool:
+    def _estimate(self, total: int, so_far: str) -> bool:
         """Print how long it will take; False when there is nothing worth saying yet."""
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
-        if terminal is None or options.verbosity(self._config) < 0:
+        if terminal is None or self._quiet or options.verbosity(self._config) < 0:
             return True
-        workers = max(1, options.workers(self._config))
-        done, asked = self._ledger.cases, self._ledger.cases - len(self._ledger.cached)
-        left = remaining(asked, total - done, self._ledger.asked, workers)
+        left = self._left(total)
         if left is None or left < WORTH_SAYING:
             return False
         heard = "" if self._said else f"canary {self._canary()}, "
         self._said = True
-        pace = (total - done) / left
+        numbers = f"; {so_far}" if so_far and self._told else ""  # the first line comes too soon for numbers
+        self._told = True
         terminal.ensure_newline()
-        terminal.write_line(f"mcr: {heard}{pace:.3g} cases a second, about {duration(left)} left of {total} cases")
+        terminal.write_line(f"mcr: {heard}{self._pace(total, left)} of {total} cases{numbers}")
         return True
+
+    def _left(self, total: int) -> float | None:
+        """Seconds that the open cases will take, None before the model was asked."""
+        workers = max(1, options.workers(self._config))
+        done, asked = self._ledger.cases, self._ledger.cases - len(self._ledger.cached)
+        return remaining(asked, total - done, self._ledger.asked, workers)
+
+    def _pace(self, total: int, left: float) -> str:
+        pace = (total - self._ledger.cases) / left
+        return f"{pace:.3g} cases a second, about {duration(left)} left"
+
+    def status(self, total: int) -> str:
+        """Canary, rate and time left, in words."""
+        left = self._left(total)
+        return f"canary {self._canary()}" + (f", {self._pace(total, left)}" if left else "")
 
     def _canary(self) -> str:
         verdicts = {(process["canary"] or {}).get("verdict", "not run") for process in self._ledger.processes.values()}

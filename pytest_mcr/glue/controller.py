@@ -12,6 +12,7 @@ from pytest_mcr.errors import McrError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.clock import Clock
 from pytest_mcr.glue.early import Early
+from pytest_mcr.glue.live import Live
 from pytest_mcr.glue.publish import gate_reports, junit_properties, letter
 from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
 from pytest_mcr.run.chunks import case_in, cases_of, chunk_size, plan_chunks
@@ -36,7 +37,8 @@ class Controller:
         self.conclusion = conclusion
         self.ledger = Ledger(conclusion.journal)
         self.suite = suite
-        self.clock = Clock(config, self.ledger, conclusion.settings.time_limit)
+        self.clock = Clock(config, self.ledger, conclusion.settings.time_limit, quiet=conclusion.settings.quiet)
+        self.live = Live(config, quiet=conclusion.settings.quiet)
         self.early = Early(config, conclusion.early)
         self.session: pytest.Session | None = None
         self.selected: list[tuple[str, str]] | None = None
@@ -87,7 +89,13 @@ class Controller:
         self._take(report, payload)
         if self.session is not None:
             self.early.tick(self.session, self.ledger)
-            self.clock.tick(self.session, len(self.selected or ()))
+            self._show(self.session, len(self.selected or ()))
+
+    def _show(self, session: pytest.Session, total: int) -> None:
+        """The table, or a line now and then."""
+        self.clock.tick(session, total, so_far=self.live.tally.sentence(), shown=self.live.drawn)
+        if self.live.drawn:
+            self.live.tick(total, self.clock.status(total))
 
     def _take(self, report: pytest.TestReport, payload: dict[str, Any]) -> None:
         if "process" in payload:
@@ -105,14 +113,19 @@ class Controller:
         for part in ("case", PLACEBO):
             if part in payload:
                 calibration = payload.get("calibration") if part == "case" else None
-                self.ledger.take(outcome_of(unpack(payload[part])), record_of(payload[part], calibration))
+                outcome = outcome_of(unpack(payload[part]))
+                self.ledger.take(outcome, record_of(payload[part], calibration))
+                self.live.tally.take(outcome)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
         """Show the verdict as the test's letter; the category stays ``passed``, because a wrong answer is data."""
-        return letter(report)
+        status = letter(report)
+        if status is None or not self.live.drawn:
+            return status
+        return status[0], "", status[2]  # counted and not written: the table stands in for the letters
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object | None) -> None:
@@ -127,12 +140,15 @@ class Controller:
         """Judge when the loop is over and publish every gate as a test report; an interrupted loop raises past this."""
         try:
             self._require_sound_data(session)
+            self.live.start()
             result = yield
         except BaseException as error:
             if not self.early.is_end(error):
                 self.interrupted = self._why(session, error)
                 raise
             result = True
+        finally:
+            self.live.stop()
         if not options.is_collect_only(self.config):
             self._conclude()
             if self.tests:

@@ -11,6 +11,7 @@ from pytest_mcr.glue.flags_calibration import CALIBRATION
 from pytest_mcr.glue.flags_confidence import CONFIDENCE
 from pytest_mcr.glue.flags_dominance import DOMINANCE
 from pytest_mcr.glue.flags_gating import GATING
+from pytest_mcr.glue.flags_live import LIVE
 from pytest_mcr.glue.flags_mitigation import MITIGATION
 from pytest_mcr.glue.flags_report import REPORT
 from pytest_mcr.glue.flags_sequential import SEQUENTIAL
@@ -214,6 +215,7 @@ OPTIONS = (
     ),
     *AUDIT,
     *SEQUENTIAL,
+    *LIVE,
     *CONFIDENCE,
     *DOMINANCE,
     *CALIBRATION,

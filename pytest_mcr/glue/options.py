@@ -164,6 +164,11 @@ def verbosity(config: pytest.Config) -> int:
     return int(config.getoption("verbose", 0))
 
 
+def captures(config: pytest.Config) -> bool:
+    """Whether pytest keeps what tests print off the screen."""
+    return str(config.getoption("capture", "fd")) in ("fd", "sys")
+
+
 def workers(config: pytest.Config) -> int:
     """How many xdist workers were asked for, 0 without any."""
     count = config.getoption("numprocesses", None)

@@ -43,6 +43,7 @@ class Settings:
         tier: size of the run, None for all or what ``limit`` says.
         early_stop: end the run when its gates are decided.
         plan: only print what would be asked.
+        quiet: print nothing while the run goes on.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
     """
@@ -77,6 +78,7 @@ class Settings:
     tier: str | None = None
     early_stop: bool = False
     plan: bool = False
+    quiet: bool = False
     confidence: str = "scores"
     examples: int = 8
     dominance_samples: int = 10

@@ -29,6 +29,8 @@ class Settings:
         tune: choose the arms' open options on a dev split.
         budget: largest faithful drop on that split.
         confidence: where it comes from: ``scores``, ``sample:K`` or ``verbal``.
+        html: file of the HTML report, None for none.
+        html_clips: clips that are embedded in it.
         markdown: file of the Markdown report, None for none.
         trust_remote_code: a checkpoint's own Python code may run.
         out: folder for the results, None for ``.mcr/runs/<run id>``.
@@ -72,6 +74,8 @@ class Settings:
     mitigation: tuple[str, ...] = ()
     tune: bool = False
     budget: float = 0.05
+    html: Path | None = None
+    html_clips: int = 12
     markdown: Path | None = None
 
     def to_json(self) -> dict[str, object]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pytest_mcr.core.metrics import OVERALL, Metric
 from pytest_mcr.report.sentences import model_name, title
-from pytest_mcr.report.svg_chart import Plot, Span, axes, head
+from pytest_mcr.report.svg_chart import BOTTOM, TICKS, Plot, Span, axes, head
 from pytest_mcr.run.record import RunRecord
+
+STEPS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Of an axis, from tick to tick; differences of shares lie within -1 and 1."""
+HEIGHT: Final = BOTTOM + 56
+"""Pixels; there is no legend below the axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ def svg(record: RunRecord) -> str | None:
             *head(
                 f"Repairs of {model_name(record)}: gain against cost",
                 title(record).removeprefix(f"{model_name(record)} on "),
+                HEIGHT,
             ),
             *axes(plot, "faithful accuracy lost", "adversarial accuracy won"),
             f'<path class="ref" stroke-dasharray="3 3" d="{steps(plot, marks)}"/>',
@@ -59,11 +67,14 @@ def marks_of(record: RunRecord) -> list[Mark]:
 
 
 def span(rows: Sequence[Metric]) -> Span:
-    """An axis that holds zero, every number and every interval."""
+    """An axis with ticks at round numbers that holds zero, every number and every interval."""
     values = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
     low, high = min(0.0, *values), max(0.0, *values)
-    room = max(high - low, 0.01) * 0.06
-    return low - room, high + room
+    for step in STEPS:
+        start = math.floor(low / step) * step
+        if start + TICKS * step >= high:
+            break
+    return round(start, 4), round(start + TICKS * step, 4)
 
 
 def best(marks: Sequence[Mark]) -> list[Mark]:
@@ -77,12 +88,11 @@ def best(marks: Sequence[Mark]) -> list[Mark]:
 
 def steps(plot: Plot, marks: Sequence[Mark]) -> str:
     """The frontier as steps: what can be won for at most this cost."""
-    path, last = "", 0.0
+    path = ""
     for mark in best(marks):
         x, y = plot.x(mark.drop.value or 0.0), plot.y(mark.gain.value or 0.0)
         path += f"H{x}V{y}" if path else f"M{x} {y}"
-        last = y
-    return f"{path}M{plot.x(plot.x_span[1])} {last}"
+    return f"{path}H{plot.x(plot.x_span[1])}"
 
 
 def drawn(plot: Plot, mark: Mark) -> Iterator[str]:

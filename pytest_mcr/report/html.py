@@ -20,7 +20,7 @@ from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.errors import OptionError
 from pytest_mcr.report import frontier, layer_chart, reliability
 from pytest_mcr.report.first_minute import first_minute
-from pytest_mcr.report.gate_words import gate_remark, ordered, row_of
+from pytest_mcr.report.gate_words import gate_of, gate_remark, ordered, row_of
 from pytest_mcr.report.html_audio import Clips
 from pytest_mcr.report.html_cases import LETTERS, WORDS, cut, limit_of, rows_of
 from pytest_mcr.report.html_numbers import (
@@ -103,7 +103,7 @@ def content(record: RunRecord, material: Material, folder: Path) -> dict[str, An
     clips = Clips(material.dataset.root, folder, worst)
     ranks = {name: place for place, name in enumerate(material.turned, 1)}
     limit = limit_of(record.counts["cases"])
-    style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js"))  # noqa: S704
+    style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js"))
     return {
         "style": style,
         "script": script,
@@ -157,7 +157,7 @@ def numbers(record: RunRecord) -> dict[str, Any]:
 
 def charts(drawn: Sequence[str | None]) -> list[Markup]:
     """Our own SVG, in which every foreign word is escaped already."""
-    return [Markup(text) for text in drawn if text is not None]  # noqa: S704
+    return [Markup(text) for text in drawn if text is not None]
 
 
 def policy(style: str, script: str) -> str:
@@ -178,8 +178,8 @@ def gate_rows(record: RunRecord) -> list[tuple[str, str, str, Any, int | None]]:
     table = record.judgement.table
     rows = []
     for result in ordered(record.judgement.gates):
-        row = row_of(result, table)
-        cell = cell_of(row) if row is not None else None
+        row, gate = row_of(result, table), gate_of(result)
+        cell = None if row is None or gate is None else cell_of(row, threshold=gate.threshold)
         alone = "-" if result.value is None else f"{result.value:g}"
         remark = gate_remark(result, table)
         rows.append((result.verdict, safe(result.expr), remark, cell or alone, None if row is None else row.n))
@@ -221,9 +221,16 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield from flat(value, f"{prefix}{key}.")
         elif isinstance(value, (list, tuple)):
             if value:
-                yield name, cut(", ".join(map(str, value)), VALUE_LIMIT)
+                yield name, cut(", ".join(map(worded, value)), VALUE_LIMIT)
         elif value is not None:
-            yield name, cut(f"{value:.4g}" if isinstance(value, float) else str(value), VALUE_LIMIT)
+            yield name, cut(worded(value), VALUE_LIMIT)
+
+
+def worded(value: object) -> str:
+    """A plain value as a reader writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 __all__ = ["Block", "Material", "page", "write"]

@@ -36,11 +36,12 @@ BASE_KEYS: Final = ("task", "condition", "metric", "value", "low", "high", "n", 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A number and its interval in pixels from the left of `DRAWN`."""
+    """A number, its interval and a threshold to hold it against, in pixels from the left of `DRAWN`."""
 
     value: float
     low: float
     high: float
+    mark: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +73,30 @@ class Block:
     notes: tuple[str, ...] = ()
 
 
-def cell_of(row: Metric | None, *, n: bool = False) -> Cell:
+def cell_of(row: Metric | None, *, n: bool = False, threshold: float | None = None) -> Cell:
     """The cell of a row, marked where hearing was not shown."""
     if row is None or row.value is None:
         return Cell(NOTHING)
     mark = UNSURE if NOT_SHOWN in (row.note or "") else ""
     whole = row.low is not None and row.high is not None
     ends = f"[{end(row.low)}, {end(row.high)}]" if whole else ""
-    return Cell(figure(row.value) + mark, ends, row.n if n else None, bar_of(row))
+    return Cell(figure(row.value) + mark, ends, row.n if n else None, bar_of(row, threshold))
 
 
-def bar_of(row: Metric) -> Bar | None:
+def bar_of(row: Metric, threshold: float | None = None) -> Bar | None:
     """The drawing of a number; None without an interval, and where it has no natural span."""
     spec = METRICS[row.metric]
     span = SPANS.get(row.metric, (0.0, 1.0) if (spec.low, spec.high) == (0.0, 1.0) else None)
     if span is None or row.value is None or row.low is None or row.high is None:
         return None
+    value, low, high = (pixels(at, span) for at in (row.value, row.low, row.high))
+    return Bar(value, low, high, None if threshold is None else pixels(threshold, span))
+
+
+def pixels(at: float, span: tuple[float, float]) -> float:
+    """Where a value stands in a drawing; what is outside stands at its edge."""
     low, high = span
-    value, start, stop = (
-        round(DRAWN * min(max((at - low) / (high - low), 0.0), 1.0), 1) for at in (row.value, row.low, row.high)
-    )
-    return Bar(value, start, stop)
+    return round(DRAWN * min(max((at - low) / (high - low), 0.0), 1.0), 1)
 
 
 def task_blocks(table: Table) -> list[Block]:
@@ -182,7 +186,7 @@ def repair_block(record: RunRecord) -> Block | None:
         return None
     lines = []
     for number, name in enumerate(repairs.names, 1):
-        cells = tuple(cell_of(rows.get((name, metric, condition))) for _, metric, condition in ARM_COLUMNS)
+        cells = tuple(arm_cell(rows.get((name, metric, condition))) for _, metric, condition in ARM_COLUMNS)
         lines.append((f"{number}  {safe(name, 120)}", "", cells))
     notes = [
         f"{safe(name, 120)}: {safe(own_note(row), NOTE_LIMIT)}"
@@ -190,6 +194,11 @@ def repair_block(record: RunRecord) -> Block | None:
         if (row := rows.get((name, "gain", None))) is not None and own_note(row)
     ]
     return Block("", tuple(head for head, _, _ in ARM_COLUMNS), tuple(lines), tuple(notes))
+
+
+def arm_cell(row: Metric | None) -> Cell:
+    """The cell of an arm; its forward passes are counted, so they have no interval."""
+    return Cell(f"{row.value:g}") if row is not None and row.metric == "passes" and row.value else cell_of(row)
 
 
 def every_row(record: RunRecord) -> Iterable[tuple[str, ...]]:

@@ -79,13 +79,13 @@ def line_chart(
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def head(title: str, subtitle: str) -> tuple[str, ...]:
+def head(title: str, subtitle: str, height: int = HEIGHT) -> tuple[str, ...]:
     """The beginning of a chart: its size, its name for who cannot see it, ground and headings."""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         f'role="img" aria-label="{plain(title, 200)}">',
         f"<title>{plain(title, 200)}</title>",
-        f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>',
+        f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
         f'<text class="head" x="16" y="22">{plain(title, TITLE_LIMIT)}</text>',
         f'<text x="16" y="42">{plain(subtitle, TITLE_LIMIT)}</text>',
     )

@@ -12,7 +12,7 @@ from pytest_mcr.report.sentences import model_name, title
 from pytest_mcr.report.svg_chart import BOTTOM, TICKS, Plot, Span, axes, head
 from pytest_mcr.run.record import RunRecord
 
-STEPS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+STEPS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4)
 """Of an axis, from tick to tick; differences of shares lie within -1 and 1."""
 HEIGHT: Final = BOTTOM + 56
 """Pixels; there is no legend below the axis."""

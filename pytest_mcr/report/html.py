@@ -113,6 +113,7 @@ def content(record: RunRecord, material: Material, folder: Path) -> dict[str, An
         "verdict": headline(record),
         "points": first_minute(record),
         "listen": [(example, clips.of(example.sample)) for example in record.examples],
+        "above": {example.sample.id for example in record.examples},
         "gates": gate_rows(record),
         "legend": LEGEND,
         "not_comparable": NOT_COMPARABLE,

@@ -140,19 +140,22 @@
     go();
   }
 
-  // A player for each of thousands of links would slow the page down, so a row gets its own when it is opened.
+  // A player for each of thousands of links would slow the page down, so a row gets its own when it is opened. A clip
+  // that is embedded in the first minute is not embedded again.
   function addPlayers(table) {
     table.addEventListener(
       "toggle",
       (event) => {
         const clip = event.target.querySelector(".clip");
-        const link = clip && clip.querySelector("a");
-        if (!event.target.open || !link || clip.querySelector("audio")) return;
+        if (!event.target.open || !clip || clip.querySelector("audio")) return;
+        const id = event.target.closest("tbody[id]").id;
+        const source = document.querySelector(`[data-clip="${id}"]`)?.src ?? clip.querySelector("a")?.href;
+        if (!source) return;
         const player = document.createElement("audio");
         player.controls = true;
         player.preload = "none";
-        player.src = link.href;
-        player.setAttribute("aria-label", `Clip of ${event.target.closest("tbody[id]").id}`);
+        player.src = source;
+        player.setAttribute("aria-label", `Clip of ${id}`);
         clip.prepend(player, " ");
       },
       true,

@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: it opens, plays, filters, sorts and reads without a script, and runs nothing else."""
+"""The HTML report in a real browser: it opens, plays, filters, sorts, reads without a script, runs nothing else."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -18,10 +18,15 @@ FLAGS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-a
 """Containers have no user namespaces for the sandbox; a test presses no play button; nobody listens."""
 
 
+def executable() -> str | None:
+    """The browser's path."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A headless browser; without one a test is skipped, or fails where ``.ci/run`` says that there must be one."""
-    path = next((found for name in NAMES if (found := shutil.which(name))), None)
+    path = executable()
     if path is None:
         (pytest.fail if os.environ.get("MCR_NEEDS_CHROMIUM") else pytest.skip)(
             "no chromium in PATH: apt-get install chromium"
@@ -47,12 +52,16 @@ class Watched:
         self.requests: list[str] = []
         page.on("console", lambda message: self.noise.append(message.text))
         page.on("pageerror", lambda error: self.noise.append(str(error)))
-        page.on("dialog", lambda dialog: (self.noise.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", self._dismiss)
         page.on("request", lambda request: self.requests.append(request.url))
         page.add_init_script(
             "window.violations = []; document.addEventListener('securitypolicyviolation', "
             "(event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));"
         )
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.noise.append(f"dialog {dialog.message}")
+        dialog.dismiss()
 
     def violations(self) -> list[str]:
         """What the content security policy stopped."""

@@ -10,7 +10,9 @@ from typing import Final
 from pytest_mcr.errors import McrError
 from pytest_mcr.run.exits import USAGE_EXIT
 
-COMMANDS: Final[dict[str, str]] = {}
+COMMANDS: Final[dict[str, str]] = {
+    "export": "a run's numbers or cases as CSV or Parquet, or the block for a model card",
+}
 """Name of each command and what it does; ``pytest_mcr.commands.NAME`` has its ``main(argv)``."""
 
 

@@ -27,6 +27,7 @@ class ArmJudged:
         judged: gates that could be judged on an arm's answers.
         blocked: the others of these.
         left_out: gates that an arm's answers cannot tell (confidence, other suites, the placebo).
+        passes: forward passes of the model an answer.
         drop: what the arm costs in faithful accuracy, with its interval; None where it was not measured.
     """
 
@@ -36,6 +37,7 @@ class ArmJudged:
     judged: int
     blocked: tuple[str, ...]
     left_out: int
+    passes: int
     drop: Metric | None
 
     @property
@@ -89,8 +91,8 @@ def judge_arms(
         blocked = tuple(result.expr for result in judged if result.verdict != PASS)
         left_out = len(gates) - len(plain) + len(results) - len(judged)
         met = len(judged) - len(blocked)
-        found.append(ArmJudged(name, arm.text, met, len(judged), blocked, left_out, _drop(repairs, name)))
-    return tuple(sorted(found, key=lambda one: (len(one.blocked), one.cost, one.arm)))
+        found.append(ArmJudged(name, arm.text, met, len(judged), blocked, left_out, arm.passes, _drop(repairs, name)))
+    return tuple(sorted(found, key=lambda one: (len(one.blocked), one.cost, one.passes, one.arm)))
 
 
 def _chosen(name: str, selection: dict[str, Any]) -> Arm | None:

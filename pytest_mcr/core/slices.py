@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.stats import hypergeom
+from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL, Outcome, Sample, Verdict
+from pytest_mcr.core.clusters import Floats
 
 LEAST: Final = 10
 """Clips below which a slice is not looked at."""
@@ -135,8 +137,20 @@ def _tested(rows: Sequence[Row], task: Sequence[Row]) -> tuple[int, int, int, in
     if len(inside) < LEAST or not outside:
         return None
     lost, every = sum(inside.values()), sum(inside.values()) + sum(outside.values())
-    p = float(hypergeom.sf(lost - 1, len(inside) + len(outside), every, len(inside)))
-    return sum(row[2] for row in rows), len(rows), sum(row[2] for row in rest_rows), len(rest_rows), min(p, 1.0)
+    p = chance_of(lost, len(inside), every, len(inside) + len(outside))
+    return sum(row[2] for row in rows), len(rows), sum(row[2] for row in rest_rows), len(rest_rows), p
+
+
+def chance_of(least: int, drawn: int, marked: int, total: int) -> float:
+    """P of at least so many marked ones among those drawn from all without replacement (hypergeometric)."""
+    k = np.arange(max(least, drawn + marked - total), min(drawn, marked) + 1)
+    logs = _log_choose(marked, k) + _log_choose(total - marked, drawn - k) - _log_choose(total, np.array(drawn))
+    return min(float(np.exp(logs).sum()), 1.0)
+
+
+def _log_choose(n: int, k: NDArray[np.intp]) -> Floats:
+    found: Floats = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return found
 
 
 def _by_clip(rows: Iterable[Row]) -> dict[str, bool]:

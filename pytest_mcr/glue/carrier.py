@@ -13,6 +13,8 @@ from pytest_mcr.glue.collect import McrCase
 from pytest_mcr.glue.probing import Probe
 from pytest_mcr.glue.queue import waiting
 from pytest_mcr.glue.wire import PAYLOAD, pack_process, probe_to_wire, to_wire
+from pytest_mcr.report.wording import safe
+from pytest_mcr.run.ask import ERROR_LIMIT
 from pytest_mcr.run.chunks import case_in, cases_of, plan_chunks
 from pytest_mcr.run.run import Key, Run
 
@@ -73,7 +75,7 @@ class Carrier:
 
     def _stop(self, session: pytest.Session, report: pytest.TestReport, error: StopRunError) -> None:
         """Fail this test in one line and let no other start: nothing that the model says could become a score."""
-        message = " ".join(str(error).split())
+        message = safe(str(error), ERROR_LIMIT)
         report.longrepr = message
         stop: dict[str, object] = {"stop": [message, error.exit_code]}
         news = self.run.take_news()

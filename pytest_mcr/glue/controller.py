@@ -11,7 +11,7 @@ from pytest_mcr.core.case import PLACEBO
 from pytest_mcr.errors import McrError
 from pytest_mcr.glue import options
 from pytest_mcr.glue.clock import Clock
-from pytest_mcr.glue.publish import gate_reports, junit_property, letter
+from pytest_mcr.glue.publish import gate_reports, junit_properties, letter
 from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
 from pytest_mcr.run.chunks import case_in, cases_of
 from pytest_mcr.run.conclude import Conclusion
@@ -168,7 +168,7 @@ class Controller:
         """Write the results, whatever happened, and set the exit code; outermost, so JUnit sees the properties."""
         if not options.is_collect_only(self.config) and self.selected is not None:
             self._conclude()
-            junit_property(self.config, self.conclusion.record)
+            junit_properties(self.config, self.conclusion.record)
             try:
                 self.conclusion.write()
             except (McrError, OSError) as error:  # a full disk, say; what was measured so far stays in the journal

@@ -9,7 +9,9 @@ import pytest
 from _pytest.junitxml import xml_key
 
 from pytest_mcr.core.case import Verdict
+from pytest_mcr.core.metrics import OVERALL
 from pytest_mcr.glue.wire import PAYLOAD
+from pytest_mcr.report.wording import safe
 from pytest_mcr.run.record import SYNTHETIC, RunRecord
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ LETTERS: dict[str, tuple[str, dict[str, bool]]] = {
 """Letter of each verdict; none of pytest's own."""
 
 Outcome = Literal["passed", "failed", "skipped"]
+NAME_LIMIT, VALUE_LIMIT = 200, 1000
+"""Longest name and value of a property in the JUnit file."""
 FAILING = ("fail", "undecided", "invalid")
 
 
@@ -81,13 +85,38 @@ def reports(suite: str, name: str, outcome: Outcome, message: str) -> Iterator[p
         )
 
 
-def junit_property(config: pytest.Config, record: RunRecord) -> None:
-    """Say in the JUnit file what the numbers are about: synthetic data must never pass for MCR-BENCH."""
+def junit_properties(config: pytest.Config, record: RunRecord) -> None:
+    """Put the run's facts and numbers into the JUnit file; synthetic data must never pass for MCR-BENCH there."""
     xml = config.stash.get(xml_key, None)
-    if xml is not None:
-        kind = record.dataset["kind"]
-        xml.add_global_property("mcr.verdict", record.judgement.verdict)
-        xml.add_global_property("mcr.model", str(record.model["spec"]))
-        xml.add_global_property("mcr.dataset", f"{kind} ({SYNTHETIC})" if kind == "mini" else str(kind))
-        if kind == "mini":
-            xml.suite_name = f"{xml.suite_name}, mini benchmark ({SYNTHETIC})"
+    if xml is None:
+        return
+    for name, value in (*facts(record), *numbers(record)):
+        xml.add_global_property(f"mcr.{safe(name, NAME_LIMIT)}", safe(value, VALUE_LIMIT))
+    if record.dataset["kind"] == "mini":
+        xml.suite_name = f"{xml.suite_name}, mini benchmark ({SYNTHETIC})"
+
+
+def facts(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """What was measured on what, and the verdict."""
+    kind, protocol = record.dataset["kind"], record.protocol
+    yield "verdict", record.judgement.verdict
+    yield "model", str(record.model["spec"])
+    yield "model.fingerprint", str(record.model.get("fingerprint"))
+    yield "dataset", f"{kind} ({SYNTHETIC})" if kind == "mini" else str(kind)
+    yield "dataset.digest", str(record.dataset["digest"])
+    yield "protocol", f"template {protocol['template']} v{protocol['version']}, {protocol['answer']}"
+    yield "run", str(record.run["id"])
+
+
+def numbers(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """Every defined number under the name that a gate gives it, with its 95 % interval and n; parts are left out."""
+    for row in record.judgement.table:
+        if row.value is None or row.extra:
+            continue
+        name = f"{'' if row.task == OVERALL else f'{row.task}.'}{row.metric}"
+        name += "" if row.condition is None else f"[{row.condition}]"
+        yield name, f"{row.value:.6g}"
+        for end, value in (("low", row.low), ("high", row.high)):
+            if value is not None:
+                yield f"{name}.{end}", f"{value:.6g}"
+        yield f"{name}.n", str(row.n)

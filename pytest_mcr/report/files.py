@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from pytest_mcr.errors import OptionError
-from pytest_mcr.report.markdown import markdown
 from pytest_mcr.report.results import check_folder, replace_file
 from pytest_mcr.run.record import RunRecord
 from pytest_mcr.run.settings import Settings
@@ -48,6 +47,8 @@ def write_files(record: RunRecord, settings: Settings, environment: Mapping[str,
     summary = environment.get(STEP_SUMMARY)
     if settings.markdown is None and not summary:
         return
+    from pytest_mcr.report.markdown import markdown  # only where a report is wanted
+
     text = markdown(record)
     if settings.markdown is not None:
         with_folder("--mcr-markdown", settings.markdown, text)

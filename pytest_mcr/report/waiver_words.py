@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pytest_mcr.core.gates import FAIL, INVALID, UNDECIDED, GateResult
-from pytest_mcr.report.wording import count, is_printable
+from pytest_mcr.report.wording import count, quoted_text
 from pytest_mcr.run.record import RunRecord
 
 DAYS: Final = 90
@@ -54,9 +54,9 @@ def waiver_blocks(record: RunRecord) -> Iterator[str]:
 def block(record: RunRecord, gate: GateResult) -> Iterator[str]:
     """One block of TOML."""
     yield "[[waiver]]"
-    yield f"gate = {toml_text(gate.expr)}"
-    yield f"fingerprint = {toml_text(str(record.model['fingerprint']))}"
-    yield f"dataset = {toml_text(str(record.dataset['digest']))}"
+    yield f"gate = {quoted_text(gate.expr)}"
+    yield f"model = {quoted_text(str(record.model['fingerprint']))}"
+    yield f"dataset = {quoted_text(str(record.dataset['digest']))}"
     yield 'owner = ""  # who answers for it'
     yield 'reason = ""'
     yield f"expires = {last_day(record)}"
@@ -66,17 +66,3 @@ def last_day(record: RunRecord) -> str:
     """The last day on which a waiver written on the day of the run may hold."""
     started = datetime.fromisoformat(str(record.run["started"]))
     return (started + timedelta(days=DAYS)).date().isoformat()
-
-
-def toml_text(text: str) -> str:
-    """A basic string of TOML 1.0 that holds only printable characters."""
-    return '"' + "".join(map(_spelled, text)) + '"'
-
-
-def _spelled(char: str) -> str:
-    if char in '"\\':
-        return f"\\{char}"
-    if is_printable(char):
-        return char
-    code = ord(char)
-    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"

@@ -26,7 +26,8 @@ def safe(text: str, limit: int | None = None) -> str:
         text: of a dataset, a model or a command line.
         limit: longest result in characters; the rest is cut and said to be.
     """
-    line = spelled(" ".join(text.split()))
+    line = " ".join(text.split())
+    line = spelled(line if limit is None else line[: limit + 1])  # an answer may be a megabyte long
     if limit is not None and len(line) > limit:
         line = line[: limit - len(CUT)].rstrip() + CUT
     return line
@@ -47,6 +48,20 @@ def is_printable(char: str) -> bool:
 def escape(char: str) -> str:
     r"""The Python escape of a character, e.g. ``\x1b``."""
     return char.encode("unicode_escape").decode("ascii")
+
+
+def quoted_text(text: str) -> str:
+    """A text in double quotes that holds only printable characters, as TOML 1.0 and YAML 1.2 read it."""
+    return '"' + "".join(map(_quoted, text)) + '"'
+
+
+def _quoted(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    if is_printable(char):
+        return char
+    code = ord(char)
+    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
 
 
 def figure(value: float | None, digits: int = 2) -> str:

@@ -6,10 +6,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
+from typing import Final
 
 from pytest_mcr.errors import AdapterError, DeliveryError, McrError, ModelRaisedError, ResponseError, StopRunError
 from pytest_mcr.models.protocol import Model, Request, Response
+from pytest_mcr.report.wording import safe
 from pytest_mcr.run.exits import INVALID_EXIT
+
+ERROR_LIMIT: Final = 2000
+"""Longest message of an error, in characters."""
 
 Respond = Callable[[Sequence[Request]], Sequence[Response]]
 
@@ -123,8 +128,8 @@ def checked(request: Request, response: Response) -> Response:
 
 
 def failed(message: str) -> Response:
-    """An error response in one line."""
-    return Response(text=None, scores=None, error=" ".join(message.split()))
+    """An error response in one line of printable text, because it goes to the terminal, to JUnit and over xdist."""
+    return Response(text=None, scores=None, error=safe(message, ERROR_LIMIT))
 
 
 def scores_problem(request: Request, scores: Mapping[str, float] | None) -> str | None:

@@ -110,8 +110,6 @@ def _comparable(
         former = read_run(file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, McrError):
         return None, "without numbers that count"
-    if former.outcomes.keys() != mine.keys():
-        return None, "with other cases"
     results = former.results
     told = LastRun(
         run=str(results["run"]["id"]),
@@ -122,6 +120,8 @@ def _comparable(
     )
     if verdict == "invalid":
         return replace(told, why="numbers of an INVALID run are not compared"), ""
+    if former.outcomes.keys() != mine.keys():
+        return None, "with other cases"
     # A former run tells clips apart by their paths, this one by their sound: intervals need one numbering for both.
     before = [replace(outcome, cluster=mine[key].cluster) for key, outcome in former.outcomes.items()]
     try:

@@ -108,6 +108,7 @@ def mcr(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Run pytest with a model in this process (xdist workers are real processes)."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.delenv("CI", raising=False)  # pytest prints other lines there
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # workers start in half the time from bytecode
 
     def run(model: str | None, data: Path | None, *args: object) -> Ran:

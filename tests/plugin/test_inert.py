@@ -10,7 +10,7 @@ import pytest
 from pytest_mcr.glue.flags import OPTIONS
 from tests.plugin.conftest import Runner
 
-HEAVY = ("torch", "transformers", "numpy", "scipy", "rich", "soundfile", "httpx", "hypothesis", "sklearn")
+HEAVY = ("torch", "transformers", "numpy", "scipy", "rich", "soundfile", "httpx", "hypothesis", "sklearn", "jinja2")
 PROBE = f"""
 import sys
 import pytest
@@ -41,7 +41,7 @@ def test_nothing_heavy_nothing_written(pytester: pytest.Pytester) -> None:
     ours = next(line for line in result.outlines if line.startswith("OURS"))
     light = {"options", "option", "flags", "values", "collect", "confiding", "probing", "rootdir"}
     light |= {"awareness", "flags_awareness", "flags_calibration", "flags_confidence", "flags_dominance"}
-    light |= {"flags_mitigation", "mitigating"}
+    light |= {"flags_mitigation", "flags_report", "mitigating"}
     loaded = {name.rpartition(".")[2] for name in ours.split("'") if name.startswith("pytest_mcr.glue.")}
     assert loaded <= light, loaded
     assert "pytest_mcr.run.run" not in ours

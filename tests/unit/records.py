@@ -8,6 +8,8 @@ from typing import Any
 from pytest_mcr.core.case import CONDITIONS, NEUTRAL, PLACEBO, Case, Outcome, Sample, Verdict, sample_id
 from pytest_mcr.core.grammar import parse_gate
 from pytest_mcr.core.profiles import load_profile
+from pytest_mcr.core.repair_cases import RepairCase
+from pytest_mcr.run.diagnosis import diagnosed
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.examples import examples
 from pytest_mcr.run.journal import Journal
@@ -125,9 +127,14 @@ def run(
     stop: tuple[str, int] | None = None,
     interrupted: str | None = None,
     out: Path | None = Path(".mcr/runs/20260131-094512-3f9c"),
+    runs: Path | None = None,
+    repairs: Sequence[RepairCase] = (),
     **settings: Any,
 ) -> RunRecord:
-    """The record of a run in which every selected case was answered by the rule."""
+    """The record of a run in which every selected case was answered by the rule.
+
+    With a folder of runs it has its diagnosis; with clips of the mitigation suite it knows what repairs do.
+    """
     chosen = list(samples or samples_of(sizes or {"AQA": 60, "SER": 60, "VSC": 60}))
     design = [Case(sample, condition) for sample in chosen for condition in conditions]
     given = Settings(
@@ -146,16 +153,20 @@ def run(
         ledger.outcomes[case.sample.id, case.condition] = outcome(case, rule(case, position), case.condition)
         if case.condition == NEUTRAL:
             ledger.outcomes[case.sample.id, PLACEBO] = outcome(case, rule(case, position), PLACEBO)
+    ledger.probes |= {"mitigation": {one.sample: one.to_json() for one in repairs}} if repairs else {}
     thresholds = load_profile(PROFILES, profile)
     asked = thresholds.gates if gates is None else tuple(parse_gate(text) for text in gates)
     evidence = Evidence(ledger, [(case.sample.id, case.condition) for case in cases], interrupted, 0, 1.0)
     judgement = judge(evidence, design, given, thresholds, asked)
     planned = {(case.sample.id, case.condition) for case in design}
     canary = {"verdict": "pass", "detail": "4 of 4 pairs of clips moved the candidates' log-probabilities"}
-    return RunRecord(
+    record = RunRecord(
         judgement=judgement,
-        run={"id": "20260131-094512-3f9c", "argv": ["--mcr-model", model], "seed": 0},
-        model={"spec": model, "name": model, "kind": "lab", "traits": {}},
+        run={
+            "id": "20260131-094512-3f9c", "argv": ["--mcr-model", model], "seed": 0,
+            "started": "2026-01-31T09:45:12+00:00",
+        },
+        model={"spec": model, "name": model, "kind": "lab", "fingerprint": f"{model} 1", "traits": {}},
         dataset={
             "path": "mini-mcr",
             "kind": kind,
@@ -171,7 +182,10 @@ def run(
         clusters=len({o.cluster for o in ledger.outcomes.values()}),
         examples=examples(ledger.outcomes, {sample.id: sample for sample in chosen}),
         out=out,
-    )
+    )  # fmt: skip
+    if runs is None:
+        return record
+    return diagnosed(record, ledger, {sample.id: sample for sample in chosen}, asked, thresholds, runs)
 
 
 def renamed(samples: Sequence[Sample], **changes: Any) -> list[Sample]:

@@ -23,9 +23,9 @@ from pytest_mcr.report.first_minute import first_minute
 from pytest_mcr.report.gate_words import gate_of, gate_remark, ordered, row_of
 from pytest_mcr.report.html_audio import Clips
 from pytest_mcr.report.html_cases import LETTERS, WORDS, cut, limit_of, rows_of
+from pytest_mcr.report.html_findings import findings as hunted
 from pytest_mcr.report.html_numbers import (
     SUITES,
-    Block,
     cell_of,
     every_row,
     repair_block,
@@ -124,7 +124,7 @@ def content(record: RunRecord, material: Material, folder: Path) -> dict[str, An
         "words": WORDS,
         "tasks": sorted({sample.task for sample in samples.values()}),
         "rows": rows_of(material.cases, samples, clips, ranks, limit),
-        "embedded": len(worst),
+        "embedded": clips.embedded,
         "limit": limit,
         "counts": record.counts,
         "facts": list(facts(record)),
@@ -140,6 +140,7 @@ def numbers(record: RunRecord) -> dict[str, Any]:
     prevalence = record.settings["prevalence"]
     assert isinstance(prevalence, (int, float))
     measured = bool(table.conditions)
+    hunt, found = hunted(record)
     suites = [(name, blocks) for suite, name in SUITES.items() if (blocks := suite_blocks(table, suite))]
     drawings = {"Confidence": [reliability.svg(record, styled=False)]}
     layers = layer_chart.charts(record, styled=False)
@@ -149,6 +150,8 @@ def numbers(record: RunRecord) -> dict[str, Any]:
         "price": prevalence_sentence(record, conflict_errors_per_1000(prevalence, table)) if measured else "",
         "signatures": [(signature_word(found, record), found) for found in signatures(table)] if measured else [],
         "suites": [(name, blocks, charts(drawings.get(name, []))) for name, blocks in suites],
+        "hunt": hunt,
+        "hunted": found,
         "layers": charts(list(layers.values())),
         "repairs": repair_block(record),
         "frontier": charts([frontier.svg(record)]),
@@ -232,6 +235,3 @@ def worded(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-__all__ = ["Block", "Material", "page", "write"]

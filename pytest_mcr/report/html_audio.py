@@ -66,6 +66,11 @@ class Clips:
         for sample in worst:
             left -= self._embed(sample, left)
 
+    @property
+    def embedded(self) -> int:
+        """How many clips are in the file."""
+        return len(self._embedded)
+
     def of(self, sample: Sample) -> Clip:
         """How to hear the clip of a sample."""
         path, why = self._file(sample)

@@ -26,8 +26,10 @@ from pytest_mcr.data.shipped import fixture
 from pytest_mcr.report import frontier, html
 from pytest_mcr.report.html_audio import ALL_BYTES, CLIP_BYTES, Clips, playable
 from pytest_mcr.report.html_cases import ALL_CHARACTERS, LONGEST, SHORTEST, cut, limit_of, rows_of, score_lines
+from pytest_mcr.report.html_findings import findings
 from pytest_mcr.report.html_numbers import DRAWN, bar_of, cell_of, suite_blocks, task_blocks
 from pytest_mcr.report.published import comparisons, figures, others
+from pytest_mcr.report.word_diff import IN, OUT, word_diff
 from pytest_mcr.report.wording import is_printable
 from pytest_mcr.run.record import RunRecord
 from tests.unit.records import follower, lab_like, listener, run, samples_of
@@ -111,6 +113,7 @@ def test_all_clips_together_have_a_limit_and_the_worst_come_first(tmp_path: Path
         wanted.append(sample(f"{place}.wav", f"AQA-{place:04d}"))
     clips = Clips(tmp_path, tmp_path, reversed(wanted))
     inside = [one.id for one in wanted if clips.of(one).embedded]
+    assert clips.embedded == len(inside)
     assert len(inside) == ALL_BYTES // CLIP_BYTES
     assert inside == [one.id for one in wanted][-len(inside) :]
     assert "limit is 9 MB" in clips.of(wanted[0]).note
@@ -224,6 +227,26 @@ def test_numbers_of_a_suite_stand_where_it_ran(tmp_path: Path) -> None:
     names = [label for label, _, _ in suite_blocks(record.judgement.table, "confidence")[0].rows]
     assert "mean_confidence" in names
     assert suite_blocks(record.judgement.table, "dominance") == []
+
+
+@given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
+def test_a_word_diff_holds_both_texts(before: list[str], after: list[str]) -> None:
+    parts = word_diff(" ".join(before), " ".join(after))
+    assert " ".join(words for kind, words in parts if kind != IN).split() == before
+    assert " ".join(words for kind, words in parts if kind != OUT).split() == after
+
+
+def test_findings_of_the_hunt_are_shown_fewest_edits_first() -> None:
+    def clip(name: str, edits: list[str]) -> dict[str, Any]:
+        finding = {"sample": name, "operators": edits, "gold": "yes", "answer": "<b>no", "base": "A dog.", "text": "A"}
+        return {"id": name, "findings": [finding], "refused": None, "calls": 3}
+
+    probes = {"hunted": {"b": clip("AQA-0002", ["x", "y"]), "a": clip("AQA-0003", [])}}
+    sentence, found = findings(replace(RECORDS[0], probes=probes))
+    assert sentence == "2 clips of 2 turned by a text, 6 texts asked"
+    assert [one.sample for one in found] == ["AQA-0003", "AQA-0002"]
+    assert found[0].words == (("", "A"), ("-", "dog."))
+    assert findings(RECORDS[0]) == ("", [])
 
 
 # --- published -------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pytest_mcr.report.html_audio import Clip, Clips
 from pytest_mcr.report.wording import end, figure, safe
 
 ALL_CHARACTERS: Final = 3_600_000
-"""Of all answers together at most, whatever a model said; the file stays below 30 MB."""
+"""Of all answers together, and of all texts, so that a file of 12,000 cases stays below 30 MB in any script."""
 SHORTEST, LONGEST = 120, 2_000
 """Limits of one text or answer, in characters."""
 SCORES_SHOWN: Final = 20

@@ -80,6 +80,7 @@ def settings_of(config: pytest.Config) -> Settings:
         add_gates=values.pop("add_gate"),
         data=under(invocation_dir, values.pop("data")),
         out=under(invocation_dir, values.pop("out")),
+        html=under(invocation_dir, values.pop("html")),
         markdown=under(invocation_dir, values.pop("markdown")),
         calibration=under(invocation_dir, values.pop("calibration")),
         baseline=under(invocation_dir, values.pop("baseline")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -23,13 +24,17 @@ def check_files(settings: Settings) -> None:
         OptionError: naming the flag and the path.
     """
     if settings.markdown is not None:
-        check_file("--mcr-markdown", settings.markdown)
+        check_file("--mcr-markdown", settings.markdown, "report.md")
+    if settings.html is not None:
+        check_file("--mcr-html", settings.html, "report.html")
+        if find_spec("jinja2") is None:
+            raise OptionError(f'--mcr-html {settings.html}: needs jinja2; type: pip install "pytest-mcr[report]"')
 
 
-def check_file(flag: str, path: Path) -> None:
+def check_file(flag: str, path: Path, example: str) -> None:
     """Refuse a file that is a folder, or that lies where nothing can be written."""
     if path.is_dir():
-        raise OptionError(f"{flag} {path}: is a folder; give a file, e.g. {path / 'report.md'}")
+        raise OptionError(f"{flag} {path}: is a folder; give a file, e.g. {path / example}")
     check_folder(flag, path.parent)
 
 

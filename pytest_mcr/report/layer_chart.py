@@ -26,14 +26,22 @@ def write(record: RunRecord, out: Path) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    rows = record.layers()
+    for task, text in charts(record).items():
+        replace_file(out / f"layers-{task}.svg", text)
+
+
+def charts(record: RunRecord, *, styled: bool = True) -> dict[str, str]:
+    """The curves by task, of the tasks that have any."""
+    rows, found = record.layers(), {}
     for task in sorted({row["task"] for row in rows}):
-        text = svg([row for row in rows if row["task"] == task], f"{model_name(record)}: {task}", title(record))
+        own = [row for row in rows if row["task"] == task]
+        text = svg(own, f"{model_name(record)}: {task}", title(record), styled=styled)
         if text is not None:
-            replace_file(out / f"layers-{task}.svg", text)
+            found[task] = text
+    return found
 
 
-def svg(rows: Sequence[Mapping[str, Any]], name: str, about: str) -> str | None:
+def svg(rows: Sequence[Mapping[str, Any]], name: str, about: str, *, styled: bool = True) -> str | None:
     """The curves of one task, None where nothing has a value by layer."""
     lines = [line for metric, words in CURVES if (line := _series(rows, f"dominance.{metric}", words)) is not None]
     if not lines:
@@ -51,6 +59,7 @@ def svg(rows: Sequence[Mapping[str, Any]], name: str, about: str) -> str | None:
         y_label="nats",
         x_span=(min(xs), max(max(xs), min(xs) + 1)),
         y_span=(min(ys), max(max(ys), min(ys) + 1e-6)),
+        styled=styled,
     )
 
 

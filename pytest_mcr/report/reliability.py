@@ -52,7 +52,7 @@ def _bar(row: Metric | None) -> str:
     return f"{''.join(marks)} {figure(row.value)} of {row.n}"
 
 
-def svg(record: RunRecord) -> str | None:
+def svg(record: RunRecord, *, styled: bool = True) -> str | None:
     """The diagram as an SVG document, None where no answer has a confidence."""
     table = record.judgement.table
     lines = [
@@ -69,6 +69,7 @@ def svg(record: RunRecord) -> str | None:
         subtitle=title(record).removeprefix(f"{model_name(record)} on "),  # a line of its own: synthetic data says so
         x_label="confidence",
         y_label="share of right answers",
+        styled=styled,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -89,10 +89,20 @@ def replace_file(path: Path, text: str) -> None:
     Raises:
         OSError: the folder cannot be written; nothing is left behind.
     """
+    replace_in_parts(path, [text])
+
+
+def replace_in_parts(path: Path, parts: Iterable[str]) -> None:
+    """The same for a text that is made while it is written.
+
+    Raises:
+        OSError: the folder cannot be written; nothing is left behind.
+    """
     staged = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         # A command line may hold bytes that are no UTF-8; Python keeps them as lone surrogates, whose escape is JSON.
-        staged.write_bytes(text.encode("utf-8", "backslashreplace"))
+        with staged.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.writelines(parts)
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from typing import Final
 from pytest_mcr.core.gates import FAIL, INVALID, NOT_JUDGED, PASS, UNDECIDED, WAIVED, GateResult
 from pytest_mcr.core.hearing import NOT_SHOWN
 from pytest_mcr.core.metrics import Metric, Table
+from pytest_mcr.core.signatures import Signature
 from pytest_mcr.report.gate_words import distance_sentence
 from pytest_mcr.report.wording import UNSURE, count, figure, listed, safe
 from pytest_mcr.run.against import FLAG
@@ -286,3 +287,10 @@ def prevalence_sentence(record: RunRecord, per_1000: float | None) -> str:
         return "errors per 1,000 requests: - (tir[adversarial] or accuracy[neutral] does not exist)"
     requests = f"if text contradicts the audio in {100 * share:g} % of your requests (--mcr-prevalence)"
     return f"about {per_1000:.3g}{UNSURE * len(unheard(record))} errors per 1,000 requests {requests}"
+
+
+def signature_word(found: Signature, record: RunRecord) -> str:
+    """Whether a signature is there, marked where hearing was not shown."""
+    if found.value is None:
+        return "undefined"
+    return ("SHOWN" if found.shown else "not shown") + UNSURE * len(unheard(record))

@@ -50,6 +50,7 @@ def line_chart(
     y_label: str,
     x_span: Span = (0.0, 1.0),
     y_span: Span = (0.0, 1.0),
+    styled: bool = True,
 ) -> str:
     """Draw lines over two axes.
 
@@ -61,37 +62,48 @@ def line_chart(
         y_label: beside the vertical axis, with its unit.
         x_span: least and largest value of the horizontal axis.
         y_span: least and largest value of the vertical axis.
+        styled: with its own style sheet; a page that several charts stand in brings one for all.
 
     Returns:
         A whole SVG document that follows the reader's light or dark scheme.
     """
-    plot = _Plot(x_span, y_span)
+    plot = Plot(x_span, y_span)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        f'role="img" aria-label="{_plain(title, 200)}">',
-        f"<title>{_plain(title, 200)}</title>",
-        f"<style>{_style(len(series))}</style>",
-        f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>',
-        f'<text class="head" x="16" y="22">{_plain(title, TITLE_LIMIT)}</text>',
-        f'<text x="16" y="42">{_plain(subtitle, TITLE_LIMIT)}</text>',
-        *_axes(plot, x_label, y_label),
+        *head(title, subtitle),
+        *axes(plot, x_label, y_label),
     ]
+    if styled:
+        lines.insert(2, f"<style>{_style(len(series))}</style>")
     for place, one in enumerate(series):
         lines += [*_line(plot, one, place), *_key(one, place)]
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
+def head(title: str, subtitle: str, height: int = HEIGHT) -> tuple[str, ...]:
+    """The beginning of a chart: its size, its name for who cannot see it, ground and headings."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        f'role="img" aria-label="{plain(title, 200)}">',
+        f"<title>{plain(title, 200)}</title>",
+        f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
+        f'<text class="head" x="16" y="22">{plain(title, TITLE_LIMIT)}</text>',
+        f'<text x="16" y="42">{plain(subtitle, TITLE_LIMIT)}</text>',
+    )
+
+
 @dataclass(frozen=True, slots=True)
-class _Plot:
+class Plot:
     """Turns values into pixels, one decimal."""
 
     x_span: Span
     y_span: Span
 
     def x(self, value: float) -> float:
+        """Pixels from the left."""
         return round(LEFT + _share(value, self.x_span) * (RIGHT - LEFT), 1)
 
     def y(self, value: float) -> float:
+        """Pixels from the top."""
         return round(BOTTOM - _share(value, self.y_span) * (BOTTOM - TOP), 1)
 
 
@@ -100,7 +112,8 @@ def _share(value: float, span: Span) -> float:
     return min(max((value - span[0]) / width, 0.0), 1.0) if width > 0 else 0.5
 
 
-def _plain(text: str, limit: int = NAME_LIMIT) -> str:
+def plain(text: str, limit: int = NAME_LIMIT) -> str:
+    """Foreign text for an SVG."""
     return escape(safe(text, limit))
 
 
@@ -121,7 +134,8 @@ def _style(count: int) -> str:
     )
 
 
-def _axes(plot: _Plot, x_label: str, y_label: str) -> Iterator[str]:
+def axes(plot: Plot, x_label: str, y_label: str) -> Iterator[str]:
+    """Grid, ticks and labels of both axes."""
     for tick in range(TICKS + 1):
         x_value, y_value = (low + (high - low) * tick / TICKS for low, high in (plot.x_span, plot.y_span))
         x, y = plot.x(x_value), plot.y(y_value)
@@ -130,11 +144,11 @@ def _axes(plot: _Plot, x_label: str, y_label: str) -> Iterator[str]:
         yield f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{y_value:.3g}</text>'
     middle = (TOP + BOTTOM) // 2
     yield f'<path class="axis" fill="none" d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}"/>'
-    yield f'<text x="{(LEFT + RIGHT) // 2}" y="{BOTTOM + 38}" text-anchor="middle">{_plain(x_label)}</text>'
-    yield f'<text x="16" y="{middle}" text-anchor="middle" transform="rotate(-90 16 {middle})">{_plain(y_label)}</text>'
+    yield f'<text x="{(LEFT + RIGHT) // 2}" y="{BOTTOM + 38}" text-anchor="middle">{plain(x_label)}</text>'
+    yield f'<text x="16" y="{middle}" text-anchor="middle" transform="rotate(-90 16 {middle})">{plain(y_label)}</text>'
 
 
-def _line(plot: _Plot, series: Series, place: int) -> Iterator[str]:
+def _line(plot: Plot, series: Series, place: int) -> Iterator[str]:
     pixels = [(plot.x(x), plot.y(y)) for x, y in series.points]
     path = "M" + "L".join(f"{x} {y}" for x, y in pixels) if pixels else ""
     if series.reference:
@@ -151,7 +165,7 @@ def _key(series: Series, place: int) -> Iterable[str]:
     look = 'class="ref" stroke-dasharray="3 3"' if series.reference else f'class="line s{place}"{_dash(place)}'
     return (
         f'<path {look} d="M{x} {y}H{x + 32}"/>',
-        f'<text x="{x + 40}" y="{y + 4}">{_plain(series.name, 32)}</text>',
+        f'<text x="{x + 40}" y="{y + 4}">{plain(series.name, 32)}</text>',
     )
 
 

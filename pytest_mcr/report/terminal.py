@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pytest_mcr.core.metrics import conflict_errors_per_1000
-from pytest_mcr.core.signatures import Signature, signatures
+from pytest_mcr.core.signatures import signatures
 from pytest_mcr.report.clip_words import clip_rows
 from pytest_mcr.report.engine_words import pace_line, resumable
 from pytest_mcr.report.gate_words import is_comparison
@@ -26,6 +26,7 @@ from pytest_mcr.report.sentences import (
     WAIVED_WORD,
     headline,
     prevalence_sentence,
+    signature_word,
     title,
     unheard,
     waived_lines,
@@ -208,13 +209,6 @@ def failure_signatures(record: RunRecord) -> Iterator[RenderableType]:
         yield pairs((signature_word(found, record), f"{found.name}: {found.detail}") for found in signatures(table))
 
 
-def signature_word(found: Signature, record: RunRecord) -> str:
-    """Whether a signature is there, marked where hearing was not shown."""
-    if found.value is None:
-        return "undefined"
-    return ("SHOWN" if found.shown else "not shown") + UNSURE * len(unheard(record))
-
-
 def clips(record: RunRecord) -> Iterator[RenderableType]:
     """The clips that a person should hear before believing any of this."""
     if record.examples:
@@ -241,5 +235,7 @@ def following_steps(record: RunRecord, width: int) -> Iterator[RenderableType]:
     if waiver:
         yield Text("  waive the farthest gate, in waivers.toml:")
         yield from (Command(f"  {line}") for line in waiver)
+    if record.settings.get("html"):
+        yield Command(f"  report: {spelled(str(record.settings['html']))}")
     if record.out is not None:
         yield Command(f"  results: {spelled(str(record.out / 'results.json'))}, with cases.jsonl beside it")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from rich.text import Text
 from pytest_mcr.core.metrics import OVERALL, Metric, Table
 from pytest_mcr.report.number_words import cell, own_note
 from pytest_mcr.report.terminal_tables import grid
+from pytest_mcr.report.word_diff import IN, KEPT, OUT, word_diff
 from pytest_mcr.report.wording import NOTHING, count, figure, safe, with_interval
 from pytest_mcr.run.record import RunRecord
 
@@ -135,14 +135,8 @@ def _finding(finding: Mapping[str, Any]) -> Iterator[RenderableType]:
 
 def _difference(base: str, text: str) -> str:
     """A text with what was taken out of its base in [-...-] and what came in in {+...+}, as word diffs are written."""
-    before, after = base.split(), text.split()
-    parts: list[str] = []
-    for tag, i, j, k, l in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():  # noqa: E741
-        if tag == "equal":
-            parts += before[i:j]
-        else:
-            parts += [f"[-{' '.join(before[i:j])}-]"] * (j > i) + [f"{{+{' '.join(after[k:l])}+}}"] * (l > k)
-    return safe(" ".join(parts), TEXT_LIMIT)
+    marks = {KEPT: "{}", OUT: "[-{}-]", IN: "{{+{}+}}"}
+    return safe(" ".join(marks[kind].format(words) for kind, words in word_diff(base, text)), TEXT_LIMIT)
 
 
 def _layers(rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:

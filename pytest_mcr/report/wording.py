@@ -35,6 +35,8 @@ def safe(text: str, limit: int | None = None) -> str:
 
 def spelled(text: str) -> str:
     """Foreign text with its white space as it is and everything that a terminal would obey spelled out."""
+    if text.isprintable():  # most of it is, and reports hold thousands of texts
+        return text
     return "".join(char if is_printable(char) else escape(char) for char in text)
 
 

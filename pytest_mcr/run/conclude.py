@@ -22,7 +22,7 @@ from pytest_mcr.report.files import write_files
 from pytest_mcr.report.results import point_latest, write_results
 from pytest_mcr.run.dominance import FINDINGS, store_of
 from pytest_mcr.run.evidence import Evidence
-from pytest_mcr.run.examples import examples
+from pytest_mcr.run.examples import examples, flips
 from pytest_mcr.run.exits import INTERRUPTED_EXIT, INVALID_EXIT, OK_EXIT
 from pytest_mcr.run.findings import Finding, add
 from pytest_mcr.run.journal import Journal
@@ -173,6 +173,16 @@ class Conclusion:
         if self.settings.out is None:
             point_latest(self.home, self.out)
         write_files(self.record, self.settings)
+        self._write_html()
+
+    def _write_html(self) -> None:
+        if self.settings.html is not None:
+            from pytest_mcr.report import html  # jinja2 is imported only to write
+
+            assert self._ledger is not None
+            turned, clips = flips(self._ledger.outcomes), self.settings.html_clips
+            material = html.Material(self.dataset, self.out / "cases.jsonl", turned, clips)
+            html.write(self.record, material, self.settings.html)
 
     def _keep_findings(self) -> None:
         """Write this run's findings beside its results, and add them to those that the next run asks first."""

@@ -28,19 +28,23 @@ class Example:
     confidence: float | None
 
 
-def examples(outcomes: Mapping[tuple[str, str], Outcome], samples: Mapping[str, Sample]) -> list[Example]:
-    """Eligible flips: neutral right, adversarial wrong; surest neutral answers first, ties by sample id."""
-    flips = []
+def flips(outcomes: Mapping[tuple[str, str], Outcome]) -> list[str]:
+    """The samples of eligible flips (neutral right, adversarial wrong); surest neutral answers first, ties by id."""
+    found = []
     for (sample_id, condition), outcome in outcomes.items():
         neutral = outcomes.get((sample_id, NEUTRAL))
         turned = outcome.verdict not in (Verdict.AUDIO, Verdict.ERROR)
         if condition == ADVERSARIAL and turned and neutral is not None and neutral.verdict is Verdict.AUDIO:
-            flips.append((-(neutral.confidence or 0.0), sample_id, outcome, neutral))
-    flips.sort(key=lambda flip: flip[:2])
+            found.append((-(neutral.confidence or 0.0), sample_id))
+    return [sample_id for _, sample_id in sorted(found)]
+
+
+def examples(outcomes: Mapping[tuple[str, str], Outcome], samples: Mapping[str, Sample]) -> list[Example]:
+    """The first of the eligible flips, with their texts and answers."""
     found = []
-    for _, sample_id, outcome, neutral in flips[:SHOWN]:
+    for sample_id in flips(outcomes)[:SHOWN]:
         faithful = outcomes.get((sample_id, FAITHFUL))
-        found.append(
-            Example(samples[sample_id], faithful.answer if faithful else None, outcome.answer, neutral.confidence)
-        )
+        adversarial, neutral = outcomes[sample_id, ADVERSARIAL], outcomes[sample_id, NEUTRAL]
+        given = faithful.answer if faithful else None
+        found.append(Example(samples[sample_id], given, adversarial.answer, neutral.confidence))
     return found

@@ -36,6 +36,8 @@ class Settings:
         tune: choose the arms' open options on a dev split.
         budget: largest faithful drop on that split.
         confidence: where it comes from: ``scores``, ``sample:K`` or ``verbal``.
+        html: file of the HTML report, None for none.
+        html_clips: clips that are embedded in it.
         markdown: file of the Markdown report, None for none.
         baseline: a run or a file of blessings to compare with, None for none.
         margin: accuracy that may be lost against it.
@@ -91,6 +93,8 @@ class Settings:
     mitigation: tuple[str, ...] = ()
     tune: bool = False
     budget: float = 0.05
+    html: Path | None = None
+    html_clips: int = 12
     markdown: Path | None = None
     baseline: Path | None = None
     margin: Margins = field(default_factory=Margins)

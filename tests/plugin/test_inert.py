@@ -10,7 +10,7 @@ import pytest
 from pytest_mcr.glue.flags import OPTIONS
 from tests.plugin.conftest import Runner
 
-HEAVY = ("torch", "transformers", "numpy", "scipy", "rich", "soundfile", "httpx", "hypothesis", "sklearn")
+HEAVY = ("torch", "transformers", "numpy", "scipy", "rich", "soundfile", "httpx", "hypothesis", "sklearn", "jinja2")
 PROBE = f"""
 import sys
 import pytest

@@ -22,6 +22,8 @@ HOMES = {
     "transformers": ("models/hf", "models/prefix", "probes/", "train/"),
     "httpx": ("models/endpoint_http",),
     "rich": ("report/terminal",),
+    "jinja2": ("report/html", "models/hf"),
+    "markupsafe": ("report/html",),
     "sklearn": ("probes/",),
     "pytest": ("glue/", "plugin"),
     "_pytest": ("glue/", "plugin"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_mcr.report.wording import safe
 from pytest_mcr.run.record import RunRecord
 
 
@@ -38,19 +37,6 @@ def pace_line(record: RunRecord) -> str | None:
     spent = [f"{stage} {value:.0%}" for stage, value in share.items() if isinstance(value, float) and value >= 0.005]
     total = record.timing.get("total")
     return f"pace: {pace:.3g} cases a second in {total:.0f} s, of the measuring: {', '.join(spent)}" if spent else None
-
-
-def waivable(record: RunRecord) -> str | None:
-    """What a waiver of this run's failed gates has to name; None where no gate can be waived."""
-    judgement = record.judgement
-    model, data = record.model.get("fingerprint"), str(record.dataset["digest"])[:12]
-    if (
-        judgement.verdict != "fail"
-        or not model
-        or all(gate.verdict not in ("fail", "undecided") for gate in judgement.gates)
-    ):
-        return None
-    return f'to let a gate pass for at most 90 days: waivers.toml, model "{safe(str(model), 200)}", dataset "{data}"'
 
 
 def resumable(record: RunRecord) -> bool:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pytest_mcr.core.metrics import conflict_errors_per_1000
 from pytest_mcr.core.signatures import Signature, signatures
-from pytest_mcr.report.engine_words import batches_line, notes_of, pace_line, repeats_line, resumable, waivable
+from pytest_mcr.report.engine_words import batches_line, notes_of, pace_line, repeats_line, resumable
 from pytest_mcr.report.gate_words import is_comparison
 from pytest_mcr.report.rerun import folded, rerun_command
 from pytest_mcr.report.sentences import (
@@ -260,8 +260,5 @@ def following_steps(record: RunRecord, width: int) -> Iterator[RenderableType]:
     if command is not None:
         yield Text("  rerun these clips:")
         yield Command(f"  {folded(command, width - 2)}")
-    waiver = waivable(record)
-    if waiver is not None:
-        yield Text(f"  {waiver}")
     if record.out is not None:
         yield Command(f"  results: {spelled(str(record.out / 'results.json'))}, with cases.jsonl beside it")

@@ -37,6 +37,7 @@ from pytest_mcr.core.panel import Panel, panels
 ALPHA: Final = 0.05
 ASSUMED_DISCORDANCE: Final = 0.08
 """Share of clips on which two releases differ, where no pair of blessed runs says it."""
+RULE_OF_THREE: Final = math.log(20)
 _SLACK: Final = 1e-9
 
 
@@ -173,13 +174,19 @@ def _bound(losses: float, gains: float, clips: int, level: float) -> float:
 
 
 def needed_clips(discordance: float, margin: float) -> int:
-    """Clips a cell needs for 80 % power at no difference: discordance * 6.18 / margin^2."""
-    return math.ceil(discordance * POWER_FACTOR / margin**2 - _SLACK)
+    """Clips a cell needs for 80 % power at no difference: discordance * 6.18 / margin^2.
+
+    At least ``log(20) / margin``, the rule of three: on fewer, not even a run against itself is inside.
+    """
+    return math.ceil(max(discordance * POWER_FACTOR / margin**2, RULE_OF_THREE / margin) - _SLACK)
 
 
 def detectable_loss(discordance: float, clips: int) -> float:
-    """Smallest loss that so many clips tell from none with 80 % power: sqrt(6.18 * discordance / n)."""
-    return math.sqrt(POWER_FACTOR * discordance / clips)
+    """Smallest loss that so many clips tell from none with 80 % power: sqrt(6.18 * discordance / n).
+
+    At least ``log(20) / n``, the rule of three.
+    """
+    return max(math.sqrt(POWER_FACTOR * discordance / clips), RULE_OF_THREE / clips)
 
 
 def _judged(cell: Cell, planned: float) -> Cell:

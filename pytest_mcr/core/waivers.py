@@ -150,23 +150,3 @@ def _applied(gate: GateResult, waiver: Waiver | None) -> GateResult:
             "was": gate.verdict,
         },
     )
-
-
-def waiver_text(gate: str, model: str, dataset: str, expires: date) -> str:
-    """A waiver to complete: owner and reason are for a person to write.
-
-    Args:
-        gate: the expression.
-        model: the model's fingerprint.
-        dataset: the data's digest.
-        expires: last day, at most 90 days away.
-    """
-    rows = {"gate": gate, "model": model, "dataset": dataset, "owner": "", "reason": ""}
-    lines = [f"{key} = {_toml(value)}" for key, value in rows.items()]
-    return "\n".join(["[[waiver]]", *lines, f"expires = {expires.isoformat()}", ""])
-
-
-def _toml(text: str) -> str:
-    """A basic string of TOML."""
-    special = {'"': '\\"', "\\": "\\\\"}
-    return '"' + "".join(special.get(c, c if c.isprintable() else f"\\U{ord(c):08X}") for c in text) + '"'

@@ -295,6 +295,24 @@ def test_small_losses_pass_one_by_one_and_the_anchor_stops_them(
     ]
 
 
+def test_power_is_planned_with_the_last_two_blessed_runs(
+    mcr: Runner, data40: Path, answers: Callable[[str, dict[str, int]], str]
+) -> None:
+    """They differ on 10 of AQA's 40 neutral answers and on nothing else; without a pair 8 % is assumed."""
+
+    def needed() -> dict[tuple[str, str], int]:
+        ran = mcr("oracle:listener", data40, *HEARS, "--mcr-baseline", "blessed")
+        return {(cell["task"], cell["condition"]): cell["needed"] for cell in ran.results["baseline"][0]["cells"]}
+
+    moved = mcr(answers("other", {"neutral": 10}), data40, "--mcr-profile", "report").out.rename("other")
+    assert bless(moved) == 0
+    assert needed()["SER", "neutral"] == 198
+    assert bless("listener") == 0
+    found = needed()
+    assert found["AQA", "neutral"] == 618  # 0.25 * 6.18 / 0.05^2
+    assert found["SER", "neutral"] == 60  # the rule of three
+
+
 def test_what_is_not_blessed(
     mcr: Runner, data40: Path, saved: Saved, pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,8 @@ def test_the_stated_sizes() -> None:
     """0.05 at 8 % discordance: 198 clips; 0.02: 1,236 (validity's 1,238 is the same up to rounding of 6.18)."""
     assert needed_clips(0.08, 0.05) == 198
     assert needed_clips(0.08, 0.02) == 1236
+    assert needed_clips(0.0, 0.05) == 60  # the rule of three, even where two runs never differ
+    assert detectable_loss(0.0, 60) == pytest.approx(0.05, abs=1e-4)
     assert detectable_loss(0.08, 198) == pytest.approx(0.05, abs=1e-4)
 
 

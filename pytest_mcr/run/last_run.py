@@ -83,7 +83,9 @@ def last_run(
         passed_over[why] += 1
     if not passed_over:
         return LastRun(why=".mcr/runs holds no other run")
-    told = ", ".join(f"{number} {why}" for why, number in passed_over.most_common())
+    told = ", ".join(
+        f"{number} {why}" for why, number in sorted(passed_over.items(), key=lambda one: (-one[1], one[0]))
+    )
     return LastRun(why=f"no comparable run among the last {passed_over.total()} in .mcr/runs: {told}")
 
 

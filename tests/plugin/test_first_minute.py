@@ -64,7 +64,7 @@ def test_only_a_comparable_run_is_compared(summary: Run, data40: Path, pytester:
     assert told.endswith(".mcr/runs: 1 another template, 1 other data")
     told = said(summary(follower, "--mcr-limit", "8", "--mcr-gate", "accuracy[adversarial] >= 0.5"), "changed")
     assert told.startswith("no comparable run among the last 3 in ")
-    assert sorted(told.rpartition(": ")[2].split(", ")) == ["1 another template", "1 other data", "1 with other cases"]
+    assert told.endswith(": 1 another template, 1 other data, 1 with other cases")
     for results in pytester.path.glob(".mcr/runs/*/results.json"):
         results.write_bytes(results.read_bytes()[:500])
     assert said(summary(follower), "changed").endswith(".mcr/runs: 4 without numbers that count")
@@ -94,7 +94,7 @@ def test_what_a_repair_would_do_and_the_command_that_asks_about_others(
     assert told[0].startswith("hard-switch meets all 1 gate; faithful accuracy falls by 0.00 [-")
     assert told[-1] == "judged on this run's own scores, without another question; answers by score"
     never = (*gate, "--mcr-gate", "accuracy[neutral] <= 0.5")
-    told = said(summary(follower, *never, *mode), "repair").splitlines()
+    told = said(summary(follower, *never), "repair").splitlines()
     assert told[0].startswith(
         "none of 3 arms meets every gate; nearest: hard-switch, 1 of 2, still blocked by accuracy[n"
     )

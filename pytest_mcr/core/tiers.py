@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from types import MappingProxyType
 from typing import Final
-
-from scipy.special import ndtri
 
 TIERS: Final[Mapping[str, int | None]] = MappingProxyType({"smoke": 40, "gate": 200, "full": None})
 """Samples a task, None for all; the first of the seeded order, so that each tier holds the one before.
@@ -20,7 +19,7 @@ POWER: Final = 0.8
 LEVEL: Final = 0.05
 DISCORDANCE: Final = 0.08
 """Share of clips on which two versions of a model differ in rightness, where no pair was measured."""
-_QUANTILES: Final = float(ndtri(1 - LEVEL) + ndtri(POWER))
+_QUANTILES: Final = NormalDist().inv_cdf(1 - LEVEL) + NormalDist().inv_cdf(POWER)
 
 
 def gate_effect(clips: Sequence[int], rate: float = 0.5) -> float:

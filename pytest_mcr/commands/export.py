@@ -25,6 +25,8 @@ from pytest_mcr.report.model_card import model_card
 from pytest_mcr.run.former_cases import FormerRun, read_run
 
 STDOUT: Final = Path("-")
+EXAMPLES: Final = {"csv": "metrics.csv", "parquet": "metrics.parquet", "model_card": "card.md"}
+"""What each kind's file may be called."""
 Write = Callable[[IO[bytes]], None]
 
 
@@ -51,10 +53,10 @@ def main(argv: Sequence[str]) -> int:
     options = parse(argv)
     if options.model_card is not None and options.cases:
         raise OptionError("--cases: a model card holds no cases; give --csv FILE or --parquet FILE, or leave it out")
-    kind = next(name for name in ("csv", "parquet", "model_card") if getattr(options, name) is not None)
+    kind = next(name for name in EXAMPLES if getattr(options, name) is not None)
     flag, path = f"--{kind.replace('_', '-')}", getattr(options, kind)
     if path != STDOUT:
-        check_file(flag, path.absolute())
+        check_file(flag, path.absolute(), EXAMPLES[kind])
     run = read_run(options.run)
     file = (options.run / RESULTS if options.run.is_dir() else options.run).with_name(CASES)
     write = writer(kind, run, file if options.cases else None)

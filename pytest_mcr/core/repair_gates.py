@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mcr.core.case import Outcome, Verdict
+from pytest_mcr.core.case import NEUTRAL, Outcome, Verdict
 from pytest_mcr.core.catalogue import METRICS
 from pytest_mcr.core.gates import NOT_JUDGED, PASS, Gate, judge_gates
-from pytest_mcr.core.hearing import hearing_test
+from pytest_mcr.core.hearing import Hearing, hearing_test
 from pytest_mcr.core.metrics import OVERALL, Metric, measure
 from pytest_mcr.core.repair_arms import Arm, parse_arm
 from pytest_mcr.core.repair_cases import RepairCase
@@ -77,6 +77,7 @@ def judge_arms(
     kept = set(repairs.selection.get("test", ())) if repairs.selection else {case.sample for case in cases}
     used = [case for case in cases if case.sample in kept]
     plain = [gate for gate in gates if METRICS[gate.metric].suite == "bench" and not METRICS[gate.metric].scores]
+    heard: dict[tuple[Outcome, ...], Mapping[str, Hearing]] = {}  # most arms answer neutral cases alike
     found = []
     for name in repairs.names:
         arm = _chosen(name, repairs.selection)
@@ -86,7 +87,10 @@ def judge_arms(
         if not outcomes or all(outcome.verdict is Verdict.ERROR for outcome in outcomes):
             continue
         table = measure(outcomes, mrs_alpha=mrs_alpha)
-        results = judge_gates(plain, table, hearing=hearing_test(outcomes, seed=seed), least_clusters=least_clusters)
+        neutral = tuple(outcome for outcome in outcomes if outcome.condition == NEUTRAL)
+        if neutral not in heard:
+            heard[neutral] = hearing_test(neutral, seed=seed)
+        results = judge_gates(plain, table, hearing=heard[neutral], least_clusters=least_clusters)
         judged = [result for result in results if result.verdict != NOT_JUDGED]
         blocked = tuple(result.expr for result in judged if result.verdict != PASS)
         left_out = len(gates) - len(plain) + len(results) - len(judged)

@@ -27,6 +27,7 @@ SLICES_SHOWN: Final = 3
 ARMS_SHOWN: Final = 2
 LABEL_LIMIT: Final = 60
 SPEC_LIMIT: Final = 200
+OWN: Final = "judged on this run's own scores, without another question"
 NOT_LOOKED: Final = "nothing was looked for in this run"
 
 
@@ -132,24 +133,29 @@ def repair_lines(record: RunRecord) -> tuple[list[str], bool]:
         return ["no gate needs a repair"], False
     if record.diagnosis is None:
         return [NOT_LOOKED], False
-    arms = record.diagnosis.arms
+    arms, own = record.diagnosis.arms, record.diagnosis.own
     if not arms:
-        if judgement.repairs.names:
-            return [
-                "no repair arm has answers: the model gives no scores; ask for prompts with --mcr-mitigation"
-            ], False
-        if record.model.get("kind") == "replay":
-            return ["recorded answers hold no branch scores, so no repair can be judged; ask the model itself"], False
-        return ["this run asked no branches; what it asked is in the cache, and this asks the rest:"], True
+        return _without_arms(record)
     meeting = [arm for arm in arms if arm.meets_all]
     if meeting:
         lines = [f"{arm_name(arm)} meets {_all(arm)}; {cost(arm)}" for arm in meeting[:ARMS_SHOWN]]
         more = len(meeting) - ARMS_SHOWN
-        return lines + ([f"and {count(more, 'more arm')}"] if more > 0 else []), False
+        lines += [f"and {count(more, 'more arm')}"] if more > 0 else []
+        return ([*lines, f"{OWN}; answers by score"] if own else lines), False
     best = arms[0]
     blocked = ", ".join(map(safe, best.blocked[:3])) + (", ..." if len(best.blocked) > 3 else "")
     lead = f"none of {count(len(arms), 'arm')} meets every gate; nearest: {arm_name(best)}"
-    return [f"{lead}, {best.met} of {best.judged}, still blocked by {blocked}; {cost(best)}"], False
+    line = f"{lead}, {best.met} of {best.judged}, still blocked by {blocked}; {cost(best)}"
+    asks = own and record.model.get("kind") != "replay"
+    return ([line, f"{OWN}; the command asks about others"] if asks else [line]), asks
+
+
+def _without_arms(record: RunRecord) -> tuple[list[str], bool]:
+    if record.judgement.repairs.names:
+        return ["no repair arm has answers: the model gives no scores; --mcr-mitigation also takes prompts"], False
+    if record.model.get("kind") == "replay":
+        return ["these recorded answers hold no scores, so no repair can be judged; ask the model itself"], False
+    return ["no repair was measured; what this run asked is in the cache, the command asks the rest"], True
 
 
 def _all(arm: ArmJudged) -> str:

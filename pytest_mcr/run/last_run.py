@@ -82,9 +82,11 @@ def last_run(
             return found
         passed_over[why] += 1
     if not passed_over:
-        return LastRun(why=f"{runs} holds no other run")
-    told = ", ".join(f"{number} {why}" for why, number in passed_over.most_common())
-    return LastRun(why=f"no comparable run among the last {passed_over.total()} in {runs}: {told}")
+        return LastRun(why=".mcr/runs holds no other run")
+    told = ", ".join(
+        f"{number} {why}" for why, number in sorted(passed_over.items(), key=lambda one: (-one[1], one[0]))
+    )
+    return LastRun(why=f"no comparable run among the last {passed_over.total()} in .mcr/runs: {told}")
 
 
 def _files(runs: Path, own: str) -> Iterator[Path]:

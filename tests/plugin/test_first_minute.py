@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def said(lines: Lines, label: str) -> str:
 
 
 def test_the_last_comparable_run_is_found_and_compared(summary: Run, mode: tuple[str, ...]) -> None:
-    assert said(summary("oracle:text-follower", *mode), "changed").endswith("/.mcr/runs holds no other run")
+    assert said(summary("oracle:text-follower", *mode), "changed").endswith(".mcr/runs holds no other run")
     same = said(summary("oracle:text-follower"), "changed")
     assert same.splitlines()[0].endswith("(the same model, verdict fail)")
     assert "no change beyond luck in accuracy[adversarial] +0.00 [" in same
@@ -60,15 +59,15 @@ def test_the_last_comparable_run_is_found_and_compared(summary: Run, mode: tuple
 def test_only_a_comparable_run_is_compared(summary: Run, data40: Path, pytester: pytest.Pytester) -> None:
     follower = "oracle:text-follower"
     summary(follower, "--mcr-data", str(data40))
-    assert said(summary(follower), "changed").endswith("/.mcr/runs: 1 other data")
+    assert said(summary(follower), "changed").endswith(".mcr/runs: 1 other data")
     told = said(summary(follower, "--mcr-template", "paper"), "changed")
-    assert told.endswith("/.mcr/runs: 1 another template, 1 other data")
+    assert told.endswith(".mcr/runs: 1 another template, 1 other data")
     told = said(summary(follower, "--mcr-limit", "8", "--mcr-gate", "accuracy[adversarial] >= 0.5"), "changed")
     assert told.startswith("no comparable run among the last 3 in ")
-    assert sorted(told.rpartition(": ")[2].split(", ")) == ["1 another template", "1 other data", "1 with other cases"]
+    assert told.endswith(": 1 another template, 1 other data, 1 with other cases")
     for results in pytester.path.glob(".mcr/runs/*/results.json"):
         results.write_bytes(results.read_bytes()[:500])
-    assert said(summary(follower), "changed").endswith("/.mcr/runs: 4 without numbers that count")
+    assert said(summary(follower), "changed").endswith(".mcr/runs: 4 without numbers that count")
 
 
 def test_an_invalid_run_is_told_what_differs_but_no_numbers(summary: Run) -> None:
@@ -87,14 +86,20 @@ def test_a_green_run_says_none_of_it(summary: Run) -> None:
     assert summary("oracle:listener", *gate) == []
 
 
-def test_the_named_command_measures_the_repair(summary: Run, pytester: pytest.Pytester, data: Path) -> None:
-    gate = ("--mcr-gate", "accuracy[adversarial] >= 0.5")
-    told = summary("oracle:text-follower", *gate)
-    assert said(told, "repair") == "this run asked no branches; what it asked is in the cache, and this asks the rest:"
-    command = (
-        f"pytest --mcr-model oracle:text-follower --mcr-data {data} --mcr-gate 'accuracy[adversarial] >= 0.5' "
-        "--mcr-suite bench,mitigation"
+def test_what_a_repair_would_do_and_the_command_that_asks_about_others(
+    summary: Run, data: Path, mode: tuple[str, ...]
+) -> None:
+    follower, gate = "oracle:text-follower", ("--mcr-gate", "accuracy[adversarial] >= 0.5")
+    told = said(summary(follower, *gate, *mode), "repair").splitlines()
+    assert told[0].startswith("hard-switch meets all 1 gate; faithful accuracy falls by 0.00 [-")
+    assert told[-1] == "judged on this run's own scores, without another question; answers by score"
+    never = (*gate, "--mcr-gate", "accuracy[neutral] <= 0.5")
+    told = said(summary(follower, *never), "repair").splitlines()
+    assert told[0].startswith(
+        "none of 3 arms meets every gate; nearest: hard-switch, 1 of 2, still blocked by accuracy[n"
     )
-    words = shlex.split(command)[3:]
-    repaired = said(summary("oracle:text-follower", *words), "repair")
-    assert repaired.splitlines()[0].startswith("hard-switch meets all 1 gate; faithful accuracy falls by 0.00 [-")
+    assert told[1].endswith("; the command asks about others")
+    asked = said(summary(follower, *never, "--mcr-suite", "bench,mitigation"), "repair")
+    assert asked.startswith("none of 6 arms meets every gate; nearest: hard-switch, 1 of 2")
+    silent = said(summary("oracle:noisy?p=0.9&scores=no", *never), "repair")
+    assert silent == "no repair was measured; what this run asked is in the cache, the command asks the rest"

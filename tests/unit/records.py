@@ -112,6 +112,12 @@ def outcome(case: Case, said: str | Verdict, condition: str) -> Outcome:
     )
 
 
+def scored(case: Case, rule: Rule, position: int) -> dict[str, float]:
+    """Log-probabilities that are best for what the rule says."""
+    said = rule(case, position)
+    return {label: -0.1 if label == said else -3.0 for label in case.sample.candidates}
+
+
 def run(
     tmp: Path,
     rule: Rule = lab_like,
@@ -129,11 +135,12 @@ def run(
     out: Path | None = Path(".mcr/runs/20260131-094512-3f9c"),
     runs: Path | None = None,
     repairs: Sequence[RepairCase] = (),
+    scores: bool = False,
     **settings: Any,
 ) -> RunRecord:
     """The record of a run in which every selected case was answered by the rule.
 
-    With a folder of runs it has its diagnosis; with clips of the mitigation suite it knows what repairs do.
+    With a folder of runs it has its diagnosis; with clips of the mitigation suite, or scores, it knows what repairs do.
     """
     chosen = list(samples or samples_of(sizes or {"AQA": 60, "SER": 60, "VSC": 60}))
     design = [Case(sample, condition) for sample in chosen for condition in conditions]
@@ -151,6 +158,8 @@ def run(
     for case in cases if stop is None else ():
         position = int(case.sample.id.rpartition("-")[2])
         ledger.outcomes[case.sample.id, case.condition] = outcome(case, rule(case, position), case.condition)
+        if runs is not None:
+            ledger.journal.append(case.id, {"error": None, "scores": scored(case, rule, position) if scores else None})
         if case.condition == NEUTRAL:
             ledger.outcomes[case.sample.id, PLACEBO] = outcome(case, rule(case, position), PLACEBO)
     ledger.probes |= {"mitigation": {one.sample: one.to_json() for one in repairs}} if repairs else {}
@@ -185,7 +194,9 @@ def run(
     )  # fmt: skip
     if runs is None:
         return record
-    return diagnosed(record, ledger, {sample.id: sample for sample in chosen}, asked, thresholds, runs)
+    record = diagnosed(record, ledger, {sample.id: sample for sample in chosen}, asked, thresholds, runs)
+    ledger.journal.publish(tmp / "cases.jsonl", ())
+    return record
 
 
 def renamed(samples: Sequence[Sample], **changes: Any) -> list[Sample]:

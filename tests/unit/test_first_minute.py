@@ -102,7 +102,7 @@ def test_the_command_runs_the_shown_clips_again(red: RunRecord, green: RunRecord
 
 def test_without_branches_the_command_that_asks_them_is_named(green: RunRecord, tmp_path: Path) -> None:
     told = point(diagnosed(tmp_path, gates=["mrs >= 0.9"], limit=60, sizes={"AQA": 20}), 8)
-    assert told.lines == ("this run asked no branches; what it asked is in the cache, and this asks the rest:",)
+    assert told.lines == ("no repair was measured; what this run asked is in the cache, the command asks the rest",)
     assert shlex.split("\n".join(told.code)) == [
         "pytest", "--mcr-model", "lab", "--mcr-limit", "60", "--mcr-gate", "mrs >= 0.9", "--mcr-suite",
         "bench,mitigation",
@@ -120,6 +120,22 @@ def test_the_repair_that_would_pass_and_its_faithful_cost(tmp_path: Path) -> Non
     assert deaf.lines[0].startswith("none of 2 arms meets every gate; nearest: hard-switch, ")
     assert "still blocked by " in deaf.lines[0]
     assert "; faithful accuracy falls by 0.3" in deaf.lines[0]
+
+
+def test_a_plain_run_judges_the_repairs_that_need_no_other_branch(tmp_path: Path) -> None:
+    told = point(diagnosed(tmp_path, follower, scores=True, sizes={"AQA": 60}), 8)
+    assert told.lines[0].startswith("hard-switch meets all 11 gates; faithful accuracy falls by 0.00 [-")
+    assert told.lines[1].startswith("self-gated meets all 11 gates")
+    assert told.lines[-1] == "judged on this run's own scores, without another question; answers by score"
+    assert told.code == ()
+
+    def deaf(case: Any, position: int) -> str:
+        return str(case.sample.candidates[0] if position % 3 == 0 else follower(case, position))
+
+    told = point(diagnosed(tmp_path, deaf, scores=True, gates=["accuracy[adversarial] >= 0.9"]), 8)
+    assert told.lines[0].startswith("none of 3 arms meets every gate; nearest: hard-switch, 0 of 1, still blocked by ")
+    assert told.lines[1].endswith("the command asks about others")
+    assert told.code[-1].endswith("--mcr-suite bench,mitigation")
 
 
 def test_a_waiver_can_be_pasted_once_somebody_answers_for_it(red: RunRecord) -> None:

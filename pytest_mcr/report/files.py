@@ -24,14 +24,14 @@ def check_files(settings: Settings) -> None:
         OptionError: naming the flag and the path.
     """
     if settings.markdown is not None:
-        check_file("--mcr-markdown", settings.markdown, "report.md")
+        check_file("--mcr-markdown", settings.markdown)
     if settings.html is not None:
         check_file("--mcr-html", settings.html, "report.html")
         if find_spec("jinja2") is None:
             raise OptionError(f'--mcr-html {settings.html}: needs jinja2; type: pip install "pytest-mcr[report]"')
 
 
-def check_file(flag: str, path: Path, example: str) -> None:
+def check_file(flag: str, path: Path, example: str = "report.md") -> None:
     """Refuse a file that is a folder, or that lies where nothing can be written."""
     if path.is_dir():
         raise OptionError(f"{flag} {path}: is a folder; give a file, e.g. {path / example}")

@@ -77,15 +77,16 @@ def headline(record: RunRecord) -> Headline:
     """The verdict of a run."""
     judgement = record.judgement
     if judgement.verdict == "invalid":
-        return Headline("INVALID", invalid_sentence(record), reasons(record, (INVALID,)))
+        return Headline("INVALID", invalid_sentence(record), waived_lines(record) + reasons(record, (INVALID,)))
     if judgement.verdict == "partial":
         sentence = f"{subject(record)} was measured on a part of the cases, so no gate was judged."
         return Headline("PARTIAL", sentence, reasons(record, ()))
-    others = reasons(record, ())
+    errors = reasons(record, ())
+    others = waived_lines(record) + errors
     doubts = tuple(f"{doubt}: what a text takes away there means nothing" for doubt in unheard(record))
     if judgement.verdict == "fail":
         blocked = [gate for gate in judgement.gates if gate.verdict == FAIL]
-        word = "FAIL" if blocked or others else "UNDECIDED"
+        word = "FAIL" if blocked or errors else "UNDECIDED"
         return Headline(word, fail_sentence(record, blocked), others + doubts)
     met = sum(gate.verdict == PASS for gate in judgement.gates)
     waived = any(gate.verdict == WAIVED for gate in judgement.gates)
@@ -125,13 +126,14 @@ def by_whom(waived: Sequence[GateResult]) -> str:
     return safe(" and ".join(dict.fromkeys(gate.waiver["owner"] for gate in waived if gate.waiver)), 200)
 
 
-def waived_lines(record: RunRecord) -> list[str]:
-    """A line for every waived gate: what it would have been, who waived it, until when and why."""
-    return [
-        safe(f"{gate.expr} ({gate.waiver['was'].upper()}): {gate.reason}", 600)
-        for gate in record.judgement.gates
-        if gate.waiver is not None
-    ]
+def waived_lines(record: RunRecord) -> tuple[str, ...]:
+    """Who waived which gates, until when and why: a line for each owner, day and reason."""
+    lines: dict[str, list[str]] = {}
+    for gate in record.judgement.gates:
+        if gate.waiver is not None:
+            why = "by {owner} until {expires}: {reason}".format_map(gate.waiver)
+            lines.setdefault(safe(why, 400), []).append(f"{safe(gate.expr)} ({gate.waiver['was'].upper()})")
+    return tuple(f"{WAIVED_WORD} {why}: {', '.join(gates)}" for why, gates in lines.items())
 
 
 def invalid_sentence(record: RunRecord) -> str:

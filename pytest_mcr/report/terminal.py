@@ -29,7 +29,6 @@ from pytest_mcr.report.sentences import (
     signature_word,
     title,
     unheard,
-    waived_lines,
 )
 from pytest_mcr.report.terminal_awareness import awareness
 from pytest_mcr.report.terminal_baseline import baseline
@@ -149,8 +148,6 @@ def opening(record: RunRecord) -> Iterator[RenderableType]:
     yield Text("")
     verdict = headline(record)
     yield Text.assemble((verdict.word, WORD_STYLES[verdict.word]), f": {verdict.sentence}")
-    for line in waived_lines(record):
-        yield pairs([(Text(WAIVED_WORD, WORD_STYLES[WAIVED_WORD]), line)])
     shown = verdict.reasons[:REASONS_SHOWN]
     for reason in shown:
         yield pairs([("-", reason)])

@@ -57,8 +57,9 @@ def test_a_waived_gate_passes_loudly(
     text = words(ran)
     assert "WAIVED: oracle:text-follower (template discretion v1, answers by text) does not meet 1 of 2 gates" in text
     assert "Ada waived it; the other gate is met." in text
-    assert f"WAIVED {GATE} (FAIL): 0.000, wanted >= 0.9; 22 clips must change; waived by Ada until {day(30)}" in text
-    assert text.index(f"WAIVED {GATE}") < text.index("Model or tool?")
+    assert f"- WAIVED by Ada until {day(30)}: known, mended in 1.1: {GATE} (FAIL)" in text
+    assert f"0.000, wanted >= 0.9; 22 clips must change; waived by Ada until {day(30)}" in text
+    assert text.index("- WAIVED by Ada") < text.index("Model or tool?")
     assert "PASS" not in text.partition("Model or tool?")[0].rpartition("not comparable")[2]
     assert "waived by Ada" in (pytester.path / "junit.xml").read_text()
 
@@ -67,7 +68,7 @@ def test_the_other_gates_still_block(mcr: Runner, data: Path, failed: Ran, pytes
     waive(failed, pytester.path, GATE)
     ran = mcr("oracle:text-follower", data, *ARGS, "--mcr-gate", "tir[adversarial] <= 0.3")
     assert (ran.code, ran.gates["tir[adversarial] <= 0.3"]) == (1, "fail")
-    assert f"WAIVED {GATE} (FAIL)" in words(ran)
+    assert f"WAIVED by Ada until {day(30)}: known, mended in 1.1: {GATE} (FAIL)" in words(ran)
     assert "is blocked by 1 of 3 gates" in words(ran)
 
 

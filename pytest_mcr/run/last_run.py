@@ -18,7 +18,7 @@ from pytest_mcr.core.case import CONDITIONS, Outcome
 from pytest_mcr.data.results_file import RESULTS
 from pytest_mcr.errors import McrError
 from pytest_mcr.models.replay_former import ASKED
-from pytest_mcr.run.former_cases import read_run
+from pytest_mcr.run.former_cases import FormerRun, read_run
 
 LOOKED_AT: Final = 30
 """Runs that are looked at, the newest first; their files may be large."""
@@ -104,15 +104,20 @@ def _files(runs: Path, own: str) -> Iterator[Path]:
 def _comparable(
     file: Path, facts: Mapping[str, Any], mine: Mapping[tuple[str, str], Outcome], verdict: str
 ) -> tuple[LastRun | None, str]:
-    """The comparison, or None and why there is none."""
+    """The comparison, or None and why there is none: whatever lies there must not spoil the run that is judged."""
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
         for section, key, why in SAME:
             if results[section].get(key) != facts[section].get(key):
                 return None, why
-        former = read_run(file)
+        return _compared(read_run(file), facts, mine, verdict)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, McrError):
         return None, "without numbers that count"
+
+
+def _compared(
+    former: FormerRun, facts: Mapping[str, Any], mine: Mapping[tuple[str, str], Outcome], verdict: str
+) -> tuple[LastRun | None, str]:
     results = former.results
     told = LastRun(
         run=str(results["run"]["id"]),
@@ -127,10 +132,7 @@ def _comparable(
         return None, "with other cases"
     # A former run tells clips apart by their paths, this one by their sound: intervals need one numbering for both.
     before = [replace(outcome, cluster=mine[key].cluster) for key, outcome in former.outcomes.items()]
-    try:
-        found = changes(before, mine.values())
-    except ValueError:
-        return None, "with other cases"
+    found = changes(before, mine.values())
     return replace(told, changes=tuple(row for row in found if row.measure in COMPARED)), ""
 
 

@@ -70,6 +70,30 @@ def test_only_a_comparable_run_is_compared(summary: Run, data40: Path, pytester:
     assert said(summary(follower), "changed").endswith(".mcr/runs: 4 without numbers that count")
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("results.json", '"run": {', '"ran": {'),
+        ("results.json", '"traits": {', '"traits": 3, "t": {'),
+        ("results.json", '"model": {', '"model": "m", "m": {'),
+        ("cases.jsonl", '"answer": "', '"answer": ["'),
+        ("cases.jsonl", '"gold": "yes"', '"gold": 7'),
+        ("cases.jsonl", '"confidence": ', '"confidence": "x", "c": '),
+    ],
+)
+def test_a_damaged_run_spoils_nothing(
+    name: str, old: str, new: str, summary: Run, data: Path, pytester: pytest.Pytester
+) -> None:
+    summary("oracle:text-follower", "--mcr-limit", "12")
+    (file,) = pytester.path.glob(f".mcr/runs/*/{name}")
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    text = text.replace(old, new)
+    file.write_text(text.replace('["yes"', '["yes"]').replace('["no"', '["no"]'), encoding="utf-8")
+    told = said(summary("oracle:text-follower", "--mcr-limit", "12"), "changed")
+    assert told.startswith(("no comparable run among the last 1 in .mcr/runs: 1 w", "against run "))
+
+
 def test_an_invalid_run_is_told_what_differs_but_no_numbers(summary: Run) -> None:
     summary("oracle:listener")
     told = said(summary("oracle:constant"), "changed").splitlines()

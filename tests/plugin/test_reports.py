@@ -133,6 +133,7 @@ def hostile(root: Path) -> Path:
         row["text_labels"] = {key: labels[value] for key, value in row["text_labels"].items()}
         row["id"] = f"{n} {bomb}"
         row["source"] = bomb
+        row["audio"] = f"{n} <img src=x onerror=alert(1)> @octocat `|` #12 \u202e\x1b[31m.wav"
         row["split_group"] = f"{n} {bomb}"
     return folders.write(root, made)
 

@@ -208,11 +208,11 @@ class Conclusion:
             "workers": evidence.workers,
             "argv": self.argv,
             "seed": self.settings.seed,
-            "tier": self.settings.tier,
-            "sequential": None if evidence.early is None else evidence.early.to_json(evidence.ledger),
             "versions": versions(),
             "git": git_state(self.settings.invocation_dir),
             "notes": notes_of(evidence.ledger),
+            **({"tier": self.settings.tier} if self.settings.tier else {}),
+            **({"sequential": evidence.early.to_json(evidence.ledger)} if evidence.early else {}),
         }
 
     def _model_facts(self, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:

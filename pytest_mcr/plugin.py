@@ -36,7 +36,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         from pytest_mcr.glue.listing import show
 
         return show()
-    if options.model_spec(config) and not options.is_worker(config) and options.wants_plan(config):
+    if not options.is_worker(config) and options.wants_plan(config):
         from pytest_mcr.glue.planning import show as show_plan
 
         return show_plan(config)

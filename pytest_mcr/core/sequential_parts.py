@@ -105,8 +105,15 @@ def _mrs(name: str, answers: Answers, alpha: float) -> Parts:
     return alpha * adversarial + (1 - alpha) * irrelevant, heard
 
 
-def eligible(answers: Answers) -> bool:
-    """Whether the model heard the sample and can be turned: right in neutral, with an adversarial answer beside it."""
+def eligible(answers: Answers, *, paired: bool = True) -> bool:
+    """Whether the model heard the sample and can be turned: right in neutral, with an adversarial answer beside it.
+
+    Args:
+        answers: of the sample.
+        paired: the run has both conditions; without them any answer counts.
+    """
+    if not paired:
+        return any(_seen(answers, condition) is not None for condition in answers)
     neutral = _seen(answers, NEUTRAL)
     return neutral is not None and _right(neutral) and _seen(answers, ADVERSARIAL) is not None
 

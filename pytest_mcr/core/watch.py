@@ -59,6 +59,7 @@ class Watch:
         alpha: weight of the adversarial ratio in MRS.
         shared: tasks have clips in common.
         least: eligible clips that every task must have.
+        paired: the run has neutral and adversarial answers.
 
     Attributes:
         undecidable: gates that cannot be judged clip by clip.
@@ -67,11 +68,19 @@ class Watch:
     """
 
     def __init__(
-        self, gates: Sequence[Gate], chance: Mapping[str, float], *, alpha: float, shared: bool, least: int
+        self,
+        gates: Sequence[Gate],
+        chance: Mapping[str, float],
+        *,
+        alpha: float,
+        shared: bool,
+        least: int,
+        paired: bool = True,
     ) -> None:
         self.tasks = tuple(sorted(chance))
         self.chance = chance
         self.alpha = alpha
+        self._paired = paired
         self.least = max(least, LEAST_ELIGIBLE)
         self.undecidable = [gate.expr for gate in gates if not self._is_linear(gate)]
         self.claims = [claim for gate in gates if self._is_linear(gate) for claim in self._claims(gate)]
@@ -100,7 +109,7 @@ class Watch:
     def take(self, task: str, answers: Sequence[Answers]) -> None:
         """Bet on one clip: the answers of all its samples in a task."""
         self.clips[task] += 1
-        self.eligible[task] += any(map(eligible, answers))
+        self.eligible[task] += any(eligible(one, paired=self._paired) for one in answers)
         self.book.take(task, answers)
 
     def look(self) -> None:

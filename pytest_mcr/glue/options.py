@@ -130,9 +130,9 @@ def parse(option: Option, source: str, text: str) -> Any:
 
 
 def wants_plan(config: pytest.Config) -> bool:
-    """Whether the user asks what a run would be."""
+    """Whether the user asks what a run would be; without a model only the flag itself asks, an ini default does not."""
     option = next(option for option in OPTIONS if option.dest == "mcr_plan")
-    return bool(value_of(config, option))
+    return bool(value_of(config, option) if model_spec(config) else config.getoption(option.dest, None))
 
 
 def addopts(config: pytest.Config) -> list[str]:

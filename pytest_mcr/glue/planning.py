@@ -19,6 +19,8 @@ def show(config: pytest.Config) -> int:
     Raises:
         UsageError: a bad option, dataset or model.
     """
+    if not options.model_spec(config):
+        raise pytest.UsageError("--mcr-plan needs a model to plan for; add --mcr-model SPEC, e.g. --mcr-model lab")
     try:
         print("\n".join(lines(config)))
     except McrError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pytest_mcr.core.case import PLACEBO, Case, Outcome, Verdict
+from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL, PLACEBO, Case, Outcome, Verdict
 from pytest_mcr.core.gates import Gate
 from pytest_mcr.core.watch import LEVEL, Book, Watch
 from pytest_mcr.data.dataset import Dataset
@@ -70,7 +70,8 @@ class EarlyStop:
     ) -> None:
         self.units = units_of(cases, seed)
         self.shared = share_clips(dataset)
-        self.watch = Watch(gates, chances(dataset), alpha=alpha, shared=self.shared, least=least)
+        paired = {NEUTRAL, ADVERSARIAL} <= {case.condition for case in cases}
+        self.watch = Watch(gates, chances(dataset), alpha=alpha, shared=self.shared, least=least, paired=paired)
         self.used = 0
         self.stopped: str | None = None
         self.copies = 0

@@ -20,7 +20,7 @@ def test_a_tier_is_a_seeded_part_and_says_so(mcr: Runner, data40: Path, mode: Se
 
 def test_a_run_without_a_tier(mcr: Runner, data: Path) -> None:
     ran = mcr("oracle:listener", data, "--mcr-profile", "report")
-    assert ran.results["run"].get("tier") is None
+    assert "tier" not in ran.results["run"]
     assert ", tier " not in ran.text
 
 
@@ -60,3 +60,10 @@ def test_a_plan_knows_the_pace_of_the_last_run(mcr: Runner, data40: Path) -> Non
 def test_a_plan_refuses_what_the_run_would(mcr: Runner, data: Path) -> None:
     mcr("oracle:listner", data, "--mcr-plan").refused("'listner'", "did you mean listener?")
     mcr("oracle:listener", data, "--mcr-plan", "--mcr-gate", "mrz >= 1").refused("mrz", "did you mean 'mrs'?")
+
+
+def test_a_plan_needs_a_model(mcr: Runner, pytester: pytest.Pytester) -> None:
+    mcr(None, None, "--mcr-plan").refused("--mcr-plan needs a model", "--mcr-model lab")
+    pytester.makeini("[pytest]\nmcr_plan = yes\n")
+    pytester.makepyfile("def test_mine(): pass")
+    assert mcr(None, None).code == 0  # an ini default is inert without a model

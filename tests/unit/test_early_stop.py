@@ -213,3 +213,13 @@ def test_clips_with_errors_bet_nothing(dataset: Dataset) -> None:
     early.read(seen)
     assert (early.stopped, early.used, early.watch.decided) == (None, 120, {})
     assert not early.watch.book.now("tir", "adversarial", "AQA").any()
+
+
+def test_a_design_without_pairs_ends_after_thirty_answers(dataset: Dataset) -> None:
+    cases = in_order(design(dataset.samples, ("faithful",)), 0)
+    early = EarlyStop(cases, dataset, [parse_gate("each.accuracy[faithful] >= 0.5")], seed=0, alpha=0.8, least=0)
+    seen = ledger()
+    for case in cases:
+        take(seen, case, RIGHT)
+    early.read(seen)
+    assert (early.stopped, early.used) == ("pass", 60)

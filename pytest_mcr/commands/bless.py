@@ -18,6 +18,7 @@ from typing import Any, Final
 from pytest_mcr.data.results_file import CASES, RESULTS, content_digest, file_digest
 from pytest_mcr.errors import OptionError
 from pytest_mcr.report.results import replace_file
+from pytest_mcr.report.wording import safe
 from pytest_mcr.run.blessings import FILE, Blessing, blessings_text, read_blessings
 from pytest_mcr.run.former_cases import FormerRun, read_run
 from pytest_mcr.run.provenance import utc_now
@@ -100,10 +101,11 @@ def accepted_reasons(run: FormerRun, *, anyway: bool) -> list[str]:
     reasons = [str(reason) for reason in run.results["reasons"]]
     waived = [f"waived: gate {gate['expr']}: {gate['reason']}" for gate in run.results["gates"] if "waiver" in gate]
     if run.results["verdict"] == "fail" and not anyway:
+        first = safe("; ".join(reasons[:REASONS_SHOWN]), 600)
         more = f"; and {len(reasons) - REASONS_SHOWN} more" if len(reasons) > REASONS_SHOWN else ""
         raise OptionError(
-            f"{run.path}: the run failed ({'; '.join(reasons[:REASONS_SHOWN])}{more}); if a failed run is to be the "
-            "baseline, add --anyway, and say why with --why"
+            f"{run.path}: the run failed ({first}{more}); if a failed run is to be the baseline, add --anyway, and "
+            "say why with --why"
         )
     return [*reasons, *waived]
 
@@ -132,9 +134,9 @@ def said(blessing: Blessing, home: Path) -> str:
     """What was done, and what to type next."""
     until = f" until {blessing.expires}" if blessing.expires else ""
     role = " as an anchor, too" if blessing.anchor else ""
-    failed = "".join(f"\n  accepted with it: {reason}" for reason in blessing.accepted)
+    failed = "".join(f"\n  accepted with it: {safe(reason, 400)}" for reason in blessing.accepted)
     return (
-        f"blessed run {blessing.run} of {blessing.model}{until}{role} ({home / FILE}){failed}\n"
+        f"blessed run {safe(blessing.run, 80)} of {safe(blessing.model, 200)}{until}{role} ({home / FILE}){failed}\n"
         f"keep {home} in version control; then: pytest --mcr-model MODEL --mcr-baseline {home}"
     )
 

@@ -73,8 +73,9 @@ def _waiver(where: str, entry: object, today: date) -> Waiver:
         if key not in entry:
             raise OptionError(f"{where}: {key} is missing; expected {', '.join(KEYS)}")
     for key in KEYS[:-1]:
-        if not isinstance(entry[key], str) or not entry[key].strip():
-            raise OptionError(f"{where}: {key} = {entry[key]!r}; expected a text that is not empty")
+        text = entry[key]
+        if not isinstance(text, str) or not text.strip() or not " ".join(text.split()).isprintable():
+            raise OptionError(f"{where}: {key} = {text!r}; expected a text that is not empty and can be printed")
     if len(entry["dataset"]) < SHORTEST_DIGEST:
         raise OptionError(f"{where}: dataset = {entry['dataset']!r}; expected {SHORTEST_DIGEST} characters or more")
     expires = _day(where, entry["expires"])

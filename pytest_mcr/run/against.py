@@ -13,7 +13,7 @@ from pytest_mcr.core.comparison import REGRESSED, Cell, Comparison
 from pytest_mcr.core.gates import FAIL, INVALID, PASS, UNDECIDED, GateResult
 from pytest_mcr.core.metrics import OVERALL
 from pytest_mcr.core.noninferiority import compare
-from pytest_mcr.run.references import Against, Reference
+from pytest_mcr.run.references import Against, Asked, Reference
 
 FLAG: Final = "--mcr-baseline"
 """What asked for these gates: `GateResult.gate`."""
@@ -43,15 +43,21 @@ def compared_with(against: Against, outcomes: Sequence[Outcome]) -> tuple[Compar
     found = []
     for reference in against.references:
         assert against.asked is not None
-        differences = tuple(reference.differences(against.asked))
-        if not differences and not outcomes:
-            differences = ("no case was answered; add the suite bench to --mcr-suite",)
+        differences = tuple(reference.differences(against.asked) or unanswered(against.asked, outcomes))
         comparison = None
         if not differences:
             before = reference.run.outcomes.values()
             comparison = compare(before, outcomes, against.margins, against.planned)
         found.append(Compared(reference, comparison, differences))
     return tuple(found)
+
+
+def unanswered(asked: Asked, outcomes: Sequence[Outcome]) -> list[str]:
+    """Why a run that lacks answers of its own is compared with nothing: which are there may depend on what they say."""
+    lost = asked.cases - {(outcome.sample, outcome.condition) for outcome in outcomes}
+    if len(lost) == len(asked.cases):
+        return ["no case was answered; add the suite bench to --mcr-suite"]
+    return [f"{len(lost)} of {len(asked.cases)} cases were not answered, e.g. {'-'.join(min(lost))}"] if lost else []
 
 
 def gates_against(compared: Sequence[Compared]) -> list[GateResult]:

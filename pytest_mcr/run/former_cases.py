@@ -10,6 +10,7 @@ from typing import Any
 from pytest_mcr.core.case import Observation, Outcome, Verdict
 from pytest_mcr.data.results_file import CASES, read_cases, read_results, results_path
 from pytest_mcr.errors import OptionError
+from pytest_mcr.report.wording import safe
 from pytest_mcr.run.observe import outcome_of
 
 
@@ -40,8 +41,8 @@ class FormerRun:
             return "the run stopped early (--mcr-early-stop); expected one over all cases"
         if verdict in ("pass", "fail"):
             return None
-        reasons = "; ".join(str(reason) for reason in self.results["reasons"])[:200]
-        return f"the run is {verdict} ({reasons}); expected a whole, valid run"
+        reasons = "; ".join(str(reason) for reason in self.results["reasons"])
+        return f"the run is {safe(verdict, 40)} ({safe(reasons, 200)}); expected a whole, valid run"
 
 
 def read_run(path: Path, *, whole: bool = True) -> FormerRun:

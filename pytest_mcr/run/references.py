@@ -16,11 +16,14 @@ from pytest_mcr.core.noninferiority import compare
 from pytest_mcr.core.waivers import Waiver
 from pytest_mcr.data.results_file import DIGEST, content_digest
 from pytest_mcr.errors import OptionError
+from pytest_mcr.report.wording import safe
 from pytest_mcr.run.blessings import FILE, SCHEMA, Blessing, anchor_of, blessed_path, last_of, read_blessings
 from pytest_mcr.run.former_cases import FormerRun, read_run
 
 BASELINE: Final = "baseline"
 ANCHOR: Final = "anchor"
+WORDS: Final = 200
+"""Longest value that a message repeats from a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class Against:
             problems = [] if self.asked is None else one.differences(self.asked)
             if problems:
                 lines.append(f"mcr: WARNING: it cannot be compared with this run: {'; '.join(problems)}")
-        return lines
+        return [safe(line) for line in lines]
 
 
 NOTHING: Final = Against()
@@ -195,7 +198,7 @@ def differences(before: Asked, now: Asked) -> list[str]:
     One on fewer tasks or conditions cannot, because nothing would be known of the cells it left out.
     """
     found = [
-        f"{name} {was}, now {is_now}"
+        f"{name} {safe(was, WORDS)}, now {safe(is_now, WORDS)}"
         for name, was, is_now in (
             ("data digest", before.digest[:12], now.digest[:12]),
             ("template", before.template, now.template),
@@ -208,7 +211,7 @@ def differences(before: Asked, now: Asked) -> list[str]:
     ]
     lost = sorted(now.cases - before.cases)
     if lost and not found:
-        found.append(f"{len(lost)} cases are not in it, e.g. {'-'.join(lost[0])}")
+        found.append(f"{len(lost)} cases are not in it, e.g. {safe('-'.join(lost[0]), WORDS)}")
     return found
 
 

@@ -166,6 +166,13 @@ def test_fewer_clips_of_the_seeded_order_can_be_compared(mcr: Runner, data40: Pa
     assert (ran.code, {cell["n"] for cell in ran.results["baseline"][0]["cells"]}) == (0, {38, 76})
 
 
+def test_without_the_benchs_cases_there_is_nothing_to_compare(mcr: Runner, data40: Path, saved: Saved) -> None:
+    saved("listener", "oracle:listener")
+    ran = mcr("oracle:listener", data40, "--mcr-suite", "dominance", "--mcr-baseline", "listener", "-k", "not hunt")
+    assert (ran.code, ran.gates["accuracy vs baseline"]) == (8, "invalid")
+    assert "no case was answered; add the suite bench to --mcr-suite" in words(ran)
+
+
 def test_a_part_is_compared_with_nothing(mcr: Runner, data40: Path, saved: Saved) -> None:
     saved("listener", "oracle:listener")
     ran = mcr("oracle:listener", data40, *HEARS, "--mcr-baseline", "listener", "-k", "AQA")

@@ -57,6 +57,7 @@ def test_a_waiver_is_read(tmp_path: Path) -> None:
         ({"owner": None}, "waiver 1: owner is missing"),
         ({"reason": '"  "'}, "reason = '  '; expected a text that is not empty"),
         ({"gate": "7"}, "gate = 7; expected a text"),
+        ({"owner": '"Ada\\u001b[2J"'}, "owner = 'Ada\\x1b[2J'; expected a text"),
         ({"dataset": '"6022"'}, "dataset = '6022'; expected 12 characters or more"),
         ({"expires": '"soon"'}, "expires = 'soon'; expected a day such as 2027-01-31"),
         ({"expires": "2026-12-31T10:00:00"}, "expected a day"),

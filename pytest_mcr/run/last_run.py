@@ -16,9 +16,10 @@ from typing import Any, Final
 from pytest_mcr.core.before_after import Change, changes
 from pytest_mcr.core.case import CONDITIONS, Outcome
 from pytest_mcr.errors import McrError
-from pytest_mcr.models.replay_former import ASKED, RESULTS
+from pytest_mcr.models.replay_former import ASKED
 from pytest_mcr.run.former_cases import FormerRun, read_run
 
+RESULTS: Final = "results.json"
 LOOKED_AT: Final = 30
 """Runs that are looked at, the newest first; their files may be large."""
 COMPARED: Final = ("accuracy", "tir")

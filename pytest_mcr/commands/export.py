@@ -19,7 +19,7 @@ from typing import IO, Final
 from pytest_mcr.data.results_file import CASES, RESULTS
 from pytest_mcr.errors import OptionError
 from pytest_mcr.report.export_files import write_csv, write_parquet
-from pytest_mcr.report.export_rows import Columns, Row, case_columns, cases, metric_table
+from pytest_mcr.report.export_rows import CASES, Columns, Row, case_columns, cases, metric_table
 from pytest_mcr.report.files import check_file
 from pytest_mcr.report.model_card import model_card
 from pytest_mcr.run.former_cases import FormerRun, read_run
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     if path != STDOUT:
         check_file(flag, path.absolute(), EXAMPLES[kind])
     run = read_run(options.run)
-    file = (options.run / RESULTS if options.run.is_dir() else options.run).with_name(CASES)
+    file = options.run / CASES if options.run.is_dir() else options.run.with_name(CASES)
     write = writer(kind, run, file if options.cases else None)
     if path == STDOUT:
         to_stdout(write)

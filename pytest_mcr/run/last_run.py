@@ -20,6 +20,7 @@ from pytest_mcr.errors import McrError
 from pytest_mcr.models.replay_former import ASKED
 from pytest_mcr.run.former_cases import FormerRun, read_run
 
+RESULTS: Final = "results.json"
 LOOKED_AT: Final = 30
 """Runs that are looked at, the newest first; their files may be large."""
 COMPARED: Final = ("accuracy", "tir")

@@ -47,7 +47,7 @@ def read_run(path: Path) -> FormerRun:
         results = json.loads(file.read_text(encoding="utf-8"))
         if results["schema"] != SCHEMA:
             raise OptionError(f"{file}: schema {results['schema']!r}; expected {SCHEMA!r}")
-        lines = [json.loads(line) for line in cases.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in cases.read_bytes().splitlines()]  # of bytes: text may hold U+0085
         outcomes = {(line["sample"], line["condition"]): _outcome(line) for line in lines}
         verdict, _ = str(results["verdict"]), str(results["model"]["spec"])
         reasons = [str(reason) for reason in results["reasons"]]

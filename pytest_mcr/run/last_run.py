@@ -34,7 +34,7 @@ SAME: Final = (
 )
 """What both runs must agree in: section, key, what a difference is called."""
 UNTOLD: Final = ("out", "cache", "cache_size", "model", "data", "time_limit", "examples", "dominance_samples",
-                 "hunt", "hunt_seconds", "html", "html_clips", "markdown", "prevalence")  # fmt: skip
+                 "hunt", "hunt_seconds", "html", "html_clips", "markdown", "prevalence", "baseline", "margin")  # fmt: skip
 """Settings that change no answer, or that stand elsewhere."""
 VALUE_LIMIT: Final = 48
 FINGERPRINT_LIMIT: Final = 24

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from pytest_mcr.run.former_cases import read_run
 from tests.support import folders
 from tests.support.browser import Watched, axe, chromium, play
 
@@ -296,3 +297,4 @@ def test_cases_on_disk_are_as_hostile_as_they_were(hostile: Path) -> None:
     longest = max((json.loads(line) for line in lines), key=lambda case: len(case["raw"] or ""))
     assert len(longest["raw"]) > LONG
     assert "<script>alert(1)</script>" in longest["gold"]
+    assert len(read_run(path.parent).outcomes) == 48

@@ -83,6 +83,8 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the payload off the report; trylast, because the terminal reads it and then keeps every report."""
+        if report.failed:
+            self.early.note(case_in(report.nodeid, self.conclusion.dataset.tasks))
         payload: dict[str, Any] | None = report.__dict__.pop(PAYLOAD, None)
         if payload is None:
             return
@@ -93,7 +95,8 @@ class Controller:
 
     def _show(self, session: pytest.Session, total: int) -> None:
         """The table, or a line now and then."""
-        self.clock.tick(session, total, so_far=self.live.tally.sentence(), shown=self.live.drawn)
+        if self.early.message is None:  # a limit that is reached while the last answers arrive ends nothing
+            self.clock.tick(session, total, so_far=self.live.tally.sentence(), shown=self.live.drawn)
         if self.live.drawn:
             self.live.tick(total, self.clock.status(total))
 
@@ -208,6 +211,7 @@ class Controller:
             except (McrError, OSError) as error:  # a full disk, say; what was measured so far stays in the journal
                 raise pytest.UsageError(f"results not written: {error}") from None
             status = pytest.ExitCode.TESTS_FAILED if self.at_failure else session.exitstatus
+            status = pytest.ExitCode.OK if self.early.only_beyond() else status
             session.exitstatus = self.conclusion.exit_code(int(status))
         code = session.exitstatus
         result = yield

@@ -27,6 +27,7 @@ class Early:
         self._config = config
         self._early = early
         self.message: str | None = None
+        self._failed: list[Key | None] = []
 
     def select(self, selected: Collection[Key], chunks: Sequence[Sequence[Key]]) -> None:
         """A part of the cases decides nothing."""
@@ -45,6 +46,17 @@ class Early:
         if controller is not None:  # xdist's loop has a flag of its own
             controller.shouldstop = self.message
 
+    def note(self, failed: Key | None) -> None:
+        """Remember the case of a report that failed, None for any other test."""
+        self._failed.append(failed)
+
+    def only_beyond(self) -> bool:
+        """Whether all that failed are cases beyond the end, which do not count: how many there are is up to workers."""
+        if self.message is None or self._early is None or not self._failed:
+            return False
+        counted = {sample for unit in self._early.units[: self._early.used] for sample in unit.samples}
+        return all(key is not None and key[0] not in counted for key in self._failed)
+
     def is_end(self, error: BaseException) -> bool:
-        """Whether the loop was ended by this, and by nothing that happened meanwhile."""
-        return self.message is not None and isinstance(error, KeyboardInterrupt) and str(error) == self.message
+        """Whether the loop was ended by this; what workers had under way cannot change it, Ctrl-C (no words) can."""
+        return self.message is not None and isinstance(error, KeyboardInterrupt) and bool(str(error))

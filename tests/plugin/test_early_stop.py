@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -129,3 +130,24 @@ def test_the_default_suites_leave_the_later_ones_out(mcr: Runner, data: Path) ->
     ran = mcr("oracle:listener", data, *GATES, EARLY, "--mcr-suite", "")
     assert ran.results["settings"]["suites"] == ["bench", "confidence"]
     assert "mcr: early stopping: the run ends when all 3 gates are sure to pass, or one to fail" in ran.text
+
+
+def test_an_error_after_the_end_changes_nothing(mcr: Runner, data120: Path) -> None:
+    """An error in what a worker still had under way: neither the verdict nor the exit code depends on workers."""
+    whole = mcr("oracle:listener", data120, *GATES, EARLY, "-n2")
+    counted = {case["sample"] for case in whole.cases}
+    beyond = [sample for sample in order(120) if sample not in counted]
+    ran = mcr(f"oracle:crasher?case={beyond[0]}-faithful", data120, *GATES, EARLY, "-n2")
+    ran.clean()
+    assert (ran.code, ran.results["verdict"], ran.results["reasons"]) == (0, "pass", [])
+    assert mark(ran) == mark(whole)
+
+
+def order(per_task: int) -> list[str]:
+    """The samples in the order in which they count."""
+    ids = {task: sorted((f"{task}-{n:04d}" for n in range(per_task)), key=seeded) for task in ("AQA", "SER")}
+    return [sample for pair in zip(*ids.values(), strict=True) for sample in pair]
+
+
+def seeded(name: str) -> bytes:
+    return hashlib.sha256(f"0/{name}".encode()).digest()

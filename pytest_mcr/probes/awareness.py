@@ -17,13 +17,14 @@ from pytest_mcr.core.awareness import PREFIX
 from pytest_mcr.core.clusters import Clusters, Codes, Floats
 from pytest_mcr.core.crossing import uncrossed
 from pytest_mcr.core.estimates import Estimate, undefined
+from pytest_mcr.core.folds import FOLDS, components, fold_numbers, rounds
 from pytest_mcr.core.rates import Estimates
 from pytest_mcr.core.separation import ONE_CLASS, area, difference, retained
+from pytest_mcr.errors import StatesError
 from pytest_mcr.probes.awareness_rows import Row, Target, output_features, targets_of
 from pytest_mcr.probes.classifiers import Matrix, Scorer, of_forest, of_matrix, of_words
-from pytest_mcr.probes.folds import FOLDS, components, fold_numbers, rounds
 from pytest_mcr.probes.nested import nested
-from pytest_mcr.probes.states import States, StatesError
+from pytest_mcr.probes.states import States
 
 NAMES: Final = (
     "conflict", "conflict_probe", "conflict_text", "conflict_output", "conflict_shuffled", "conflict_transfer",

@@ -20,7 +20,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import ThreadpoolController
 
-from pytest_mcr.core.clusters import Codes, Floats
+from pytest_mcr.core.clusters import Codes, Floats, Mask
 
 Matrix = NDArray[np.float32]
 
@@ -103,14 +103,19 @@ def of_forest(features: Matrix, seed: int) -> Scorer:
 
 def _standardised(train: Matrix, test: Matrix) -> tuple[Matrix, Matrix]:
     """Both in units of the training rows' standard deviation; in place, on copies that indexing made."""
-    mean = train.mean(0, dtype=np.float64)
-    spread = np.sqrt(_squares(train, mean) / len(train))
-    still = spread <= 1e-6 * np.maximum(np.abs(mean), 1e-30)
-    scale = np.where(still, 0.0, 1.0 / np.where(still, 1.0, spread)).astype(np.float32)
+    mean, spread = _scaling(train)
+    scale = np.where(spread > 0, 1.0 / np.where(spread > 0, spread, 1.0), 0.0).astype(np.float32)
     for part in (train, test):
         part -= mean.astype(np.float32)
         part *= scale
     return train, test
+
+
+def _scaling(rows: Matrix) -> tuple[Floats, Floats]:
+    """Mean and standard deviation by column; 0 for a column that never varies."""
+    mean = rows.mean(0, dtype=np.float64)
+    spread = np.sqrt(_squares(rows, mean) / len(rows))
+    return mean, np.where(spread <= 1e-6 * np.maximum(np.abs(mean), 1e-30), 0.0, spread)
 
 
 def _squares(rows: Matrix, mean: Floats) -> Floats:
@@ -132,13 +137,30 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _decide(strength: float, train: Any, classes: Codes, test: Any, count: int) -> Floats:
+def fitted_weights(rows: Matrix, positive: Mask) -> tuple[Floats, Floats, Floats, float]:
+    """The same probe of two classes as numbers: means, deviations (1 where still), weights (0 there) and intercept."""
+    mean, spread = _scaling(rows)
+    scale = np.where(spread > 0, spread, 1.0)
+    fitted = (rows - mean.astype(np.float32)) / scale.astype(np.float32)
+    fitted[:, spread == 0] = 0.0
+    model = _fit(STRENGTH, fitted, positive.astype(np.int64))
+    weights = np.where(spread > 0, model.coef_[0].astype(np.float64), 0.0)
+    return mean, scale, weights, float(model.intercept_[0])
+
+
+def _fit(strength: float, train: Any, classes: Codes) -> LogisticRegression:
     model = LogisticRegression(C=strength, max_iter=300)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early is a little more regularisation
         with _one_thread():
             model.fit(train, classes)
-            found = np.asarray(model.decision_function(test), dtype=np.float64)
+    return model
+
+
+def _decide(strength: float, train: Any, classes: Codes, test: Any, count: int) -> Floats:
+    model = _fit(strength, train, classes)
+    with _one_thread():
+        found = np.asarray(model.decision_function(test), dtype=np.float64)
     return _rounded(_arranged(np.stack([-found, found], 1) if found.ndim == 1 else found, model.classes_, count))
 
 

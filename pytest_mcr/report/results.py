@@ -82,10 +82,19 @@ def replace_file(path: Path, text: str) -> None:
     Raises:
         OSError: the folder cannot be written; nothing is left behind.
     """
+    # A command line may hold bytes that are no UTF-8; Python keeps them as lone surrogates, whose escape is JSON.
+    replace_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """The same for bytes.
+
+    Raises:
+        OSError: the folder cannot be written; nothing is left behind.
+    """
     staged = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        # A command line may hold bytes that are no UTF-8; Python keeps them as lone surrogates, whose escape is JSON.
-        staged.write_bytes(text.encode("utf-8", "backslashreplace"))
+        staged.write_bytes(content)
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)

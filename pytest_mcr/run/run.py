@@ -192,6 +192,8 @@ class Run:
 
     def _compute(self, chunk: Sequence[Key]) -> dict[Key, Result]:
         self._require_recorded()
+        if self.calibration is not None:
+            self.calibration.look_into(self._subject)
         started = time.perf_counter()
         prepared = self._prepared(chunk)
         self._prepare_next(chunk)
@@ -266,7 +268,7 @@ class Run:
         if self.calibration is None or self._subject.process is None:
             return None
         self.calibration.note(self._subject.process)
-        return self.calibration.apply(case, seen, given, self._subject.process)
+        return self.calibration.apply(case, seen, given, self._subject)
 
     def _see(self, case: Case, condition: str, response: Response, answer: Answer, seconds: float) -> Observation:
         question = placebo_question(case, self.template) if condition == PLACEBO else case_question(case, self.template)

@@ -26,7 +26,7 @@ from pytest_mcr.run.process import Process
 from pytest_mcr.run.questions import Question, branch_question, case_question, placebo_question
 from pytest_mcr.run.recording import recorded, require_complete
 from pytest_mcr.run.settings import Settings
-from pytest_mcr.run.stated import stated_of
+from pytest_mcr.run.stated import missing_confidence, per_token, stated_of
 from pytest_mcr.run.subject import Subject
 from pytest_mcr.run.subsets import placebo_id, placebo_subset
 
@@ -160,9 +160,7 @@ class Run:
         if task not in self._scored:
             key = (first.sample.id, first.condition)
             self._remember(self._compute((key,))[key].observation)
-        if self._scored.get(task, True):
-            return None
-        return "the model gives no scores of the candidates" if self._stated is None else "no confidence was stated"
+        return None if self._scored.get(task, True) else missing_confidence(self.settings)
 
     def _remember(self, seen: Observation) -> None:
         if seen.error is None:
@@ -281,6 +279,7 @@ class Run:
             seconds,
             cached=answer.cached,
             by_score=self.settings.answer == "score",
+            per_token=per_token(self.settings),
         )
 
 

@@ -14,8 +14,8 @@ from safetensors.numpy import load, save
 
 from pytest_mcr.core.confidence import placements
 from pytest_mcr.core.folds import components
-from pytest_mcr.core.head import Fitted, answered, fit_head, rights
-from pytest_mcr.core.head_cases import HeadCase
+from pytest_mcr.core.head import Fitted, answered, fit_head
+from pytest_mcr.core.head_cases import HeadCase, rights
 from pytest_mcr.core.head_probe import PROBE, Readout, apart, fit_probe, key_of, linked, states_of
 from pytest_mcr.errors import OptionError
 from pytest_mcr.probes.classifiers import of_matrix

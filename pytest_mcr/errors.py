@@ -27,6 +27,10 @@ class AudioError(McrError):
     """One clip that cannot be decoded or is not usable; costs its own cases only."""
 
 
+class StatesError(McrError):
+    """Hidden states that cannot be used: cut short on disk, no numbers, or of a clip that cannot be played."""
+
+
 class ResponseError(McrError):
     """A model broke the contract of `Model.respond` (count, type or values of its answers)."""
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-from pytest_mcr.data.results_file import CASES, RESULTS
+from pytest_mcr.data.results_file import CASES
 from pytest_mcr.errors import OptionError
 from pytest_mcr.report.export_files import write_csv, write_parquet
-from pytest_mcr.report.export_rows import CASES, Columns, Row, case_columns, cases, metric_table
+from pytest_mcr.report.export_rows import Columns, Row, case_columns, cases, metric_table
 from pytest_mcr.report.files import check_file
 from pytest_mcr.report.model_card import model_card
 from pytest_mcr.run.former_cases import FormerRun, read_run

@@ -14,6 +14,8 @@ from pytest_mcr.core.panel import panels
 
 RAW, CALIBRATED = "raw", "calibrated"
 MEASURED: Final = ("mean_confidence", "overconfidence", "auroc", "ece", "ece_floor", "brier", "aurc")
+CURVE: Final = "risk"
+"""Of the risk-coverage curve, a row a coverage."""
 EXAMPLES: Final = 3
 FOREIGN: Final = "head of another model"
 
@@ -54,6 +56,8 @@ class Calibrated:
 def arm_rows(outcomes: Sequence[Outcome], found: Sequence[Calibrated]) -> list[Metric]:
     """The numbers of raw and of calibrated confidence over the same answers, with the extra key ``arm``.
 
+    The risk-coverage curve is among them, its rows with the key ``coverage`` as well.
+
     Args:
         outcomes: of the run.
         found: at most one a case; a case without a calibrated confidence is in neither arm.
@@ -69,9 +73,9 @@ def arm_rows(outcomes: Sequence[Outcome], found: Sequence[Calibrated]) -> list[M
         own = panels(changed)
         measured = rows_of([panel.task for panel in own], [confidences(panel) for panel in own])
         for row in (*measured, *calibration_rows(changed)):
-            if row.metric in MEASURED and not row.extra:
+            if row.metric == CURVE or (row.metric in MEASURED and not row.extra):
                 notes = [text for text in (row.note, note if arm == CALIBRATED else None) if text]
-                rows.append(replace(row, extra={"arm": arm}, note="; ".join(notes) or None))
+                rows.append(replace(row, extra={"arm": arm, **row.extra}, note="; ".join(notes) or None))
     order = list(METRICS)
     places = {task: place for place, task in enumerate(dict.fromkeys(row.task for row in rows))}
     return sorted(rows, key=lambda row: (places[row.task], order.index(row.metric)))

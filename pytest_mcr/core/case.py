@@ -101,10 +101,12 @@ class Observation:
         answer: the candidate the answer was matched to (open-ended: the gold or text label, or the raw text),
             None for flagged, unparsed and error.
         raw: the model's text, unchanged.
-        confidence: softmax over the candidates' scores at the given answer, in [0, 1].
+        confidence: softmax over the candidates' scores at the given answer, in [0, 1], or as ``--mcr-confidence`` has
+            it.
         scores: sum of log p in nats by candidate, None where the model gives none.
         seconds: wall time of the chunk divided by its cases.
         error: one line; set exactly when the verdict is ``error``.
+        lengths: tokens that each score is summed over; None where the model does not say.
     """
 
     id: str
@@ -126,6 +128,7 @@ class Observation:
     error: str | None
     cluster: str
     candidates: tuple[str, ...] = ()
+    lengths: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

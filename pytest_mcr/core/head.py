@@ -11,6 +11,7 @@ import numpy as np
 from pytest_mcr.core.clusters import Floats, Mask
 from pytest_mcr.core.features import FEATURES, BranchScores, features
 from pytest_mcr.core.head_cases import HeadCase, conflicts, design_matrix, given_confidence, rights
+from pytest_mcr.core.head_probe import PROBE, Probe, Readout, State, fit_probe
 from pytest_mcr.core.logistic import Logistic, fit_logistic, fit_temperature
 
 Target = Literal["correctness", "conflict"]
@@ -27,6 +28,7 @@ class Fitted:
         model: means, scales, weights and intercept.
         prevalence: share of positives that it was fitted on, in (0, 1).
         rows: cases that it was fitted on.
+        probe: whose logit is the last feature; None for a head of scores alone.
     """
 
     target: Target
@@ -34,20 +36,27 @@ class Fitted:
     model: Logistic
     prevalence: float
     rows: int
+    probe: Probe | None = None
 
     def probability(self, cases: Sequence[HeadCase], prevalence: float | None = None) -> Floats:
         """Probability of each case, shape (cases,).
 
         Args:
-            cases: only their scores are looked at.
+            cases: only their scores are looked at, and their states where there is a probe.
             prevalence: share of positives where the head is applied, if that is known to be another.
+
+        Raises:
+            ValueError: a case without a state, or of a clip that the probe was fitted on.
         """
         shift = None if prevalence is None else (self.prevalence, prevalence)
-        return self.model.probability(design_matrix(cases, self.features), shift)
+        return self.model.probability(_columns(cases, self.probe, self.features), shift)
 
-    def one(self, scores: BranchScores) -> float:
-        """Probability of one question."""
+    def one(self, scores: BranchScores, state: State | None = None) -> float:
+        """Probability of one question; the state is needed where there is a probe."""
         row = features(scores)
+        if self.probe is not None:
+            assert state is not None
+            row[PROBE] = self.probe.one(state)
         return float(self.model.probability(np.array([[row[name] for name in self.features]]))[0])
 
 
@@ -71,21 +80,29 @@ def truth(target: Target, cases: Sequence[HeadCase]) -> Mask:
     return rights(cases) if target == "correctness" else conflicts(cases)
 
 
-def fit_head(target: Target, cases: Sequence[HeadCase], penalty: float = 1.0) -> Fitted:
+def _columns(cases: Sequence[HeadCase], probe: Probe | None, names: Sequence[str]) -> Floats:
+    scores = design_matrix(cases, [name for name in names if name != PROBE])
+    return scores if probe is None else np.column_stack([scores, probe.logits(cases)])
+
+
+def fit_head(target: Target, cases: Sequence[HeadCase], penalty: float = 1.0, readout: Readout | None = None) -> Fitted:
     """Fit a head on the eligible ones among these cases.
 
     Args:
         target: what to predict.
         cases: of dev clips only.
         penalty: of the squared weights of the standardised features.
+        readout: how a probe of the same target is fitted, whose out-of-fold logits are a feature; None for no probe.
 
     Raises:
-        ValueError: no eligible case, or only one class among them.
+        ValueError: no eligible case, only one class among them, or a probe that cannot be cross-fitted.
     """
     chosen = eligible(target, cases)
     positive = truth(target, chosen)
-    model = fit_logistic(design_matrix(chosen), positive, penalty)
-    return Fitted(target, tuple(FEATURES), model, float(positive.mean()), len(chosen))
+    probe = None if readout is None else fit_probe(chosen, positive, readout)
+    names = tuple(FEATURES) if probe is None else (*FEATURES, PROBE)
+    model = fit_logistic(_columns(chosen, probe, names), positive, penalty)
+    return Fitted(target, names, model, float(positive.mean()), len(chosen), probe)
 
 
 def temperature_of(cases: Sequence[HeadCase]) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_mcr.core.branches import Scores
 from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL
@@ -30,7 +31,9 @@ class HeadCase:
         gold: the answer that the audio supports.
         answer: the label given; None where no label can be read off the answer.
         audio_answer: the same for branch A.
-        scores: of the four branches; the only part that a head sees.
+        scores: of the four branches; the only part that a head without a probe sees.
+        text: that the question was asked with, as texts are compared, before any edit; empty for none.
+        state: hidden state of branch J, shape (width,), where a probe is to read it.
     """
 
     sample: str
@@ -43,6 +46,8 @@ class HeadCase:
     answer: str | None
     audio_answer: str | None
     scores: BranchScores
+    text: str = ""
+    state: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
     @property
     def right(self) -> bool:

@@ -14,8 +14,9 @@ from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL
 from pytest_mcr.core.clusters import Clusters, Floats, Mask, clustered, roster
 from pytest_mcr.core.estimates import mean_of
 from pytest_mcr.core.features import probability, tops
-from pytest_mcr.core.head import Fitted, eligible, fit_head, scaled, temperature_of, truth
+from pytest_mcr.core.head import Fitted, Target, eligible, fit_head, scaled, temperature_of, truth
 from pytest_mcr.core.head_cases import HeadCase
+from pytest_mcr.core.head_probe import Readout
 from pytest_mcr.core.paired import MEASURES, Compared, compare
 
 ALL: Final = "all"
@@ -96,26 +97,65 @@ def known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def fit_pair(target: str, cases: Sequence[HeadCase]) -> Pair:
+def gained(pair: Pair, probed: Fitted, cases: Sequence[HeadCase], where: str, seed: int) -> list[Row]:
+    """Each measure of a head with a probe against the head without one, fitted on the same cases.
+
+    Args:
+        pair: without.
+        probed: with.
+        cases: to judge on, of other clips and texts.
+        where: what is new about them.
+        seed: of the bootstrap.
+    """
+    target, rows = probed.target, []
+    for condition in (*CONDITIONS, ALL):
+        chosen = [c for c in eligible(target, cases) if condition in (ALL, c.condition)]
+        if not chosen or (target == "conflict" and condition != ALL):
+            continue
+        right, clips = truth(target, chosen), clips_of(chosen)
+        before, after = pair.head.probability(chosen), probed.probability(chosen)
+        for name, measure in MEASURES.items():
+            if name == "aurc" and target == "conflict":
+                continue
+            found = figures(compare(measure, before, after, right, clips, seed=seed), "head", "probe")
+            common = {"target": target, "where": where, "condition": condition, "measure": name, "n": len(chosen)}
+            rows.append(
+                common
+                | {
+                    "clips": len(set(clips.cluster.tolist())),
+                    "layer": None if probed.probe is None else probed.probe.layer,
+                }
+                | found
+            )
+    return rows
+
+
+def fit_pair(target: Target, cases: Sequence[HeadCase]) -> Pair:
     """A head and its baseline, both from these cases.
 
     Raises:
         ValueError: one class only.
     """
-    return Pair(fit_head(target, cases), temperature_of(cases))  # type: ignore[arg-type]
+    return Pair(fit_head(target, cases), temperature_of(cases))
 
 
-def unseen_tasks(target: str, dev: Sequence[HeadCase], test: Sequence[HeadCase], seed: int) -> list[Row]:
+def unseen_tasks(
+    target: Target, dev: Sequence[HeadCase], test: Sequence[HeadCase], seed: int, readout: Readout | None = None
+) -> list[Row]:
     """Leave each task out of the fit and judge on its test clips; a task whose rest cannot be fitted says so."""
     tasks = sorted({case.task for case in test})
     rows: list[Row] = []
     for task in tasks if len(tasks) > 1 else ():
         try:
-            pair = fit_pair(target, [case for case in dev if case.task != task])
+            others = [case for case in dev if case.task != task]
+            pair = fit_pair(target, others)
+            probed = None if readout is None else fit_head(target, others, readout=readout)
         except ValueError as error:
             rows.append({"target": target, "where": f"unseen task {task}", "note": str(error)})
             continue
-        rows += compared(pair, [case for case in test if case.task == task], f"unseen task {task}", seed)
+        own = [case for case in test if case.task == task]
+        rows += compared(pair, own, f"unseen task {task}", seed)
+        rows += [] if probed is None else gained(pair, probed, own, f"unseen task {task}", seed)
     return rows
 
 

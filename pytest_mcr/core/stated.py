@@ -10,7 +10,9 @@ from typing import Final
 SCORES: Final = "scores"
 SAMPLE: Final = "sample"
 VERBAL: Final = "verbal"
-EXPECTED: Final = "scores, sample:K with K from 2 to 100, or verbal"
+PER_TOKEN: Final = "scores:per-token"
+EXPECTED: Final = "scores, scores:per-token, sample:K with K from 2 to 100, or verbal"
+NO_LENGTHS: Final = "the model does not give scores with the tokens that they are summed over"
 VERSION: Final = 1
 """Of the second question's wording."""
 WORDING: Final = (
@@ -26,7 +28,7 @@ class Method:
     """Where confidence comes from.
 
     Attributes:
-        name: `SCORES`, `SAMPLE` or `VERBAL`.
+        name: `SCORES`, `PER_TOKEN`, `SAMPLE` or `VERBAL`.
         count: answers drawn a case; 0 unless they are drawn.
     """
 
@@ -38,7 +40,7 @@ class Method:
 
 
 def parse_method(text: str) -> Method:
-    """Read ``scores``, ``sample:K`` or ``verbal``.
+    """Read ``scores``, ``scores:per-token``, ``sample:K`` or ``verbal``.
 
     Raises:
         ValueError: what is expected.
@@ -46,6 +48,8 @@ def parse_method(text: str) -> Method:
     name, colon, count = text.partition(":")
     if name == SAMPLE and count.isascii() and count.isdigit() and 2 <= int(count) <= 100:
         return Method(SAMPLE, int(count))
+    if text == PER_TOKEN:
+        return Method(PER_TOKEN)
     if name in (SCORES, VERBAL) and not colon:
         return Method(name)
     raise ValueError(EXPECTED)

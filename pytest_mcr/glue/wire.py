@@ -67,8 +67,10 @@ def unpack(packed: dict[str, Any]) -> Observation:
 
 
 def record_of(packed: dict[str, Any], calibration: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The line of ``cases.jsonl`` of a payload; with a calibration head also ``calibrated``."""
+    """The line of ``cases.jsonl`` of a payload; ``lengths`` where the model says them, ``calibrated`` by a head."""
     record = {key: packed[key] for key in RECORD_KEYS}
+    if packed["lengths"] is not None:
+        record["lengths"] = packed["lengths"]
     return record if calibration is None else record | {"calibrated": calibration["confidence"]}
 
 

@@ -132,18 +132,25 @@ class Endpoint:
             reply = await self._ask(request, clips, request.max_new_tokens, extras)
             if not labels:
                 return Response(reply.text)
-            return Response(reply.text, await self._scores(request, clips, reply))
+            scores, lengths = await self._scores(request, clips, reply)
+            return Response(reply.text, scores, lengths=lengths)
         except CallError as error:
             return Response(None, None, f"openai: {error}")
         except ScoresError as error:
             return Response(None, None, f"openai: no scores: {error}; add ?scores=none to measure without them")
 
-    async def _scores(self, request: Request, clips: dict[tuple[str, int], str], question: Reply) -> dict[str, float]:
+    async def _scores(
+        self, request: Request, clips: dict[tuple[str, int], str], question: Reply
+    ) -> tuple[dict[str, float], dict[str, int]]:
+        """Sums of log p, and tokens that they are over."""
         assert self._scoring is not None
         extras = {**self._extras, **OF_LABEL}
         replies = await together(self._ask(request, clips, 1, extras, label) for label in request.candidates)
-        scored = zip(request.candidates, replies, strict=True)
-        return {label: self._scoring.score(question, reply) for label, reply in scored}
+        scored = dict(zip(request.candidates, replies, strict=True))
+        return (
+            {label: self._scoring.score(question, reply) for label, reply in scored.items()},
+            {label: self._scoring.length(question, reply) for label, reply in scored.items()},
+        )
 
     async def _ask(
         self,

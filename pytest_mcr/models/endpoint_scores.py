@@ -53,6 +53,10 @@ class Scoring:
         """
         return math.fsum(self._log_probabilities(question, label))
 
+    def length(self, question: Reply, label: Reply) -> int:
+        """Tokens that the label's score is summed over, the end-of-turn token among them."""
+        return len(self._log_probabilities(question, label))
+
     def _log_probabilities(self, question: Reply, label: Reply) -> list[float]:
         asked, whole = _ids(question.body.get("prompt_token_ids")), _ids(label.body.get("prompt_token_ids"))
         stop = len(whole) - len(self.trailer)

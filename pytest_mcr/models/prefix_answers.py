@@ -202,7 +202,8 @@ class Answerer:
         for request, text, one in zip(requests, texts, told, strict=True):
             scored = request.want_scores and request.candidates
             scores = dict(zip(request.candidates, one.scores, strict=True)) if scored else None
-            responses.append(Response(str(text), scores))
+            lengths = {label: len(self._label_ids(label)) + 1 for label in request.candidates} if scored else None
+            responses.append(Response(str(text), scores, lengths=lengths))
         return responses
 
     def _generate(self, request: Request) -> list[int]:

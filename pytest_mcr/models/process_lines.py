@@ -114,7 +114,8 @@ def read_answer(record: Mapping[str, Any], candidates: Sequence[str]) -> Respons
         raise LineError('gave an answer with "text": null and no scores; expected a string')
     if text is not None and not isinstance(text, str):
         raise LineError(f'gave "text" as {quoted(text)}; expected a string')
-    return Response(text, None if scores is None else _scores(scores, candidates))
+    found = None if scores is None else _scores(scores, candidates)
+    return Response(text, found, lengths=_lengths(record.get("lengths"), found))
 
 
 def shown(line: bytes) -> str:
@@ -158,6 +159,21 @@ def _scores(value: object, candidates: Sequence[str]) -> dict[str, float]:
             f"gave a score of {quoted(surplus[0])}, which is no candidate; expected {', '.join(candidates)}"
         )
     return {label: float(score) for label, score in value.items()}
+
+
+def _lengths(value: object, scores: Mapping[str, float] | None) -> dict[str, int] | None:
+    if value is None:
+        return None
+    if scores is None:
+        raise LineError('gave "lengths" without "scores"; expected both, or neither')
+    if not isinstance(value, dict) or set(value) != set(scores):
+        raise LineError(
+            f'gave "lengths" as {quoted(value)}; expected an object of tokens by label, the labels of "scores"'
+        )
+    for label, count in value.items():
+        if type(count) is not int or count < 1:
+            raise LineError(f"gave {quoted(count)} as length of {quoted(label)}; expected tokens, 1 or more")
+    return value
 
 
 def _finite(score: float) -> bool:

@@ -55,11 +55,14 @@ class Response:
         scores: by candidate, the sum of log p in nats over the label's tokens and the end-of-turn token; None where
             the model gives none. Never invented.
         error: one line, when this request could not be answered.
+        lengths: by candidate, the tokens that its score is summed over, the end-of-turn token among them; None where
+            the model does not say. Only with ``scores``.
     """
 
     text: str | None
     scores: Mapping[str, float] | None = None
     error: str | None = None
+    lengths: Mapping[str, int] | None = None
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from pytest_mcr.core.prompts import normalize
 from pytest_mcr.errors import ModelError
@@ -19,6 +19,7 @@ from pytest_mcr.models.replay_record import Recorded
 
 OPTIONS: Final[Mapping[str, Choice]] = MappingProxyType({})
 """Options of ``replay:``: none."""
+Number = TypeVar("Number", int, float)
 SHOWN: Final = 60
 """Characters of a prompt that a message shows."""
 
@@ -85,7 +86,8 @@ class Replay:
             return Response(None, None, f"{self._where}: {_difference(request, answer.prompt)}")
         if response.scores is None:
             return response
-        return Response(response.text, _relabel(response.scores, request.candidates), response.error)
+        lengths = response.lengths and _relabel(response.lengths, request.candidates)
+        return Response(response.text, _relabel(response.scores, request.candidates), response.error, lengths)
 
 
 def read(path: Path) -> dict[str, Recorded]:
@@ -112,7 +114,7 @@ def _difference(request: Request, recorded: str) -> str:
     return f"{request.id} was recorded with another prompt: {then} then, {now} now (character {place})"
 
 
-def _relabel(scores: Mapping[str, float], candidates: Sequence[str]) -> Mapping[str, float]:
+def _relabel(scores: Mapping[str, Number], candidates: Sequence[str]) -> Mapping[str, Number]:
     """Spell the labels as the candidates are spelled; labels that are no candidates stay, for the engine to refuse."""
     spelled = {normalize(candidate): candidate for candidate in candidates}
     return {spelled.get(normalize(label), label): score for label, score in scores.items()}

@@ -1,4 +1,4 @@
-"""Recorded answers as JSON lines of ``{"id", "text", "scores"?}``, or a former run's ``cases.jsonl``."""
+"""Recorded answers as JSON lines of ``{"id", "text", "scores"?, "lengths"?}``, or a former run's ``cases.jsonl``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from pytest_mcr.errors import ModelError
 from pytest_mcr.models.protocol import Response
-from pytest_mcr.models.replay_record import EXAMPLE, Answers, Recorded, checked_scores
+from pytest_mcr.models.replay_record import EXAMPLE, Answers, Recorded, checked_lengths, checked_scores
 
 
 def read_lines(path: Path) -> dict[str, Recorded]:
@@ -69,4 +69,9 @@ def _recorded(record: dict[str, Any], where: str) -> Recorded:
         raise ModelError(f"{where}: the text is a {type(text).__name__}; expected a string")
     if scores is not None and not isinstance(scores, dict):
         raise ModelError(f"{where}: scores is a {type(scores).__name__}; expected an object of label: nats")
-    return Recorded(Response(text, None if scores is None else checked_scores(scores, where)), prompt)
+    found = None if scores is None else checked_scores(scores, where)
+    lengths = record.get("lengths")
+    if lengths is not None and not isinstance(lengths, dict):
+        raise ModelError(f"{where}: lengths is a {type(lengths).__name__}; expected an object of label: tokens")
+    counts = None if lengths is None else checked_lengths(lengths, found, where)
+    return Recorded(Response(text, found, lengths=counts), prompt)

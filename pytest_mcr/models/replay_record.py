@@ -55,6 +55,22 @@ class Answers:
         self._lines[key] = line
 
 
+def checked_lengths(lengths: Mapping[str, object], scores: Mapping[str, float] | None, where: str) -> dict[str, int]:
+    """Tokens by label.
+
+    Raises:
+        ModelError: naming what is not a count of tokens, or a label that has no score.
+    """
+    if scores is None or set(lengths) != set(scores):
+        raise ModelError(
+            f"{where}: lengths are for {sorted(lengths)}; expected the labels of scores {sorted(scores or {})}"
+        )
+    for label, count in lengths.items():
+        if type(count) is not int or count < 1:
+            raise ModelError(f"{where}: length of {label!r} is {count!r}; expected tokens, 1 or more")
+    return {label: count for label, count in lengths.items() if isinstance(count, int)}
+
+
 def checked_scores(scores: Mapping[str, object], where: str) -> Mapping[str, float]:
     """Scores by label as finite numbers of nats.
 

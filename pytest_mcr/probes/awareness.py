@@ -17,13 +17,14 @@ from pytest_mcr.core.awareness import PREFIX
 from pytest_mcr.core.clusters import Clusters, Codes, Floats
 from pytest_mcr.core.crossing import uncrossed
 from pytest_mcr.core.estimates import Estimate, undefined
+from pytest_mcr.core.folds import FOLDS, components, fold_numbers, rounds
 from pytest_mcr.core.rates import Estimates
 from pytest_mcr.core.separation import ONE_CLASS, area, difference, retained
+from pytest_mcr.errors import StatesError
 from pytest_mcr.probes.awareness_rows import Row, Target, output_features, targets_of
 from pytest_mcr.probes.classifiers import Matrix, Scorer, of_forest, of_matrix, of_words
-from pytest_mcr.probes.folds import FOLDS, components, fold_numbers, rounds
 from pytest_mcr.probes.nested import nested
-from pytest_mcr.probes.states import States, StatesError
+from pytest_mcr.probes.states import States
 
 NAMES: Final = (
     "conflict", "conflict_probe", "conflict_text", "conflict_output", "conflict_shuffled", "conflict_transfer",
@@ -244,12 +245,17 @@ def _add_fixed(found: Estimates, task: _Task, tasks: Sequence[_Task], middle: in
 def _transferred(task: _Task, target: Target, others: Sequence[_Task], middle: int) -> Estimate:
     """AUROC of a probe that was fitted on the other tasks, without what shares a clip or a text with this one."""
     own = set(task.groups.tolist())
-    states, classes = [task.joint(middle)], [target.classes]
-    for other in others:
-        kept = np.array([group not in own for group in other.groups.tolist()], dtype=np.bool_)
-        states.append(other.joint(middle)[kept])
-        classes.append(targets_of(other.rows)[0].classes[kept])
-    matrix, values = np.concatenate(states), np.concatenate(classes)
+    kept = [np.array([group not in own for group in other.groups.tolist()], dtype=np.bool_) for other in others]
+    classes = [targets_of(other.rows)[0].classes[among] for other, among in zip(others, kept, strict=True)]
+    values = np.concatenate([target.classes, *classes])
+    first = task.joint(middle)
+    matrix = np.empty((len(values), first.shape[1]), np.float32)  # filled task by task: no second copy of all states
+    matrix[: len(first)] = first
+    place = len(first)
+    for other, among in zip(others, kept, strict=True):
+        rows = other.joint(middle)[among]
+        matrix[place : place + len(rows)] = rows
+        place += len(rows)
     test = np.arange(len(task.rows))
     train = np.arange(len(task.rows), len(values))
     if len(np.unique(values[train])) < 2:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mcr.core.clusters import Clusters, Codes, Mask
+from pytest_mcr.core.folds import Fold
 from pytest_mcr.core.separation import CHANCE, area
 from pytest_mcr.probes.classifiers import Scorer
-from pytest_mcr.probes.folds import Fold
 
 
 @dataclass(frozen=True, slots=True)

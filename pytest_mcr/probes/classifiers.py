@@ -6,8 +6,8 @@ Everything that is fitted, scaling and PCA included, is fitted on training rows 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, Final, Protocol
 
@@ -20,7 +20,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import ThreadpoolController
 
-from pytest_mcr.core.clusters import Codes, Floats
+from pytest_mcr.core.clusters import Codes, Floats, Mask
 
 Matrix = NDArray[np.float32]
 
@@ -46,8 +46,11 @@ STRENGTH: Final = 1.0
 """Inverse of the L2 penalty on standardised features, scikit-learn's own default; fixed in advance."""
 COMPONENTS: Final = 50
 TREES: Final = 100
-SMALL: Final = 2_000_000
-"""Numbers in a training matrix below which one thread is faster than waiting for others, by far on a busy machine."""
+THREADS: Final = 1
+"""Of BLAS and OpenMP: products of a tall matrix with a few columns wait for memory, and a second thread mostly spins.
+At 3,200 rows of 4,096 numbers two threads took two to eight times the clock of one, and ten times the computing."""
+BLOCK: Final = 256
+"""Rows at a time whose squares are added up in double precision."""
 _DIGITS: Final = 6
 
 
@@ -100,7 +103,7 @@ def of_forest(features: Matrix, seed: int) -> Scorer:
             return np.zeros(_shape(len(test), count))
         pca = PCA(min(COMPONENTS, *fitted.shape), svd_solver="randomized", random_state=seed)
         forest = RandomForestClassifier(TREES, random_state=seed)
-        with _threads(fitted.size):
+        with _one_thread():
             forest.fit(_rounded(pca.fit_transform(fitted)), classes)
             shares = forest.predict_proba(_rounded(pca.transform(given)))
         return _arranged(shares, forest.classes_, count)
@@ -110,23 +113,33 @@ def of_forest(features: Matrix, seed: int) -> Scorer:
 
 def _standardised(train: Matrix, test: Matrix) -> tuple[Matrix, Matrix]:
     """Both in units of the training rows' standard deviation; in place, on copies that indexing made."""
-    mean, spread = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
-    still = spread <= 1e-6 * np.maximum(np.abs(mean), 1e-30)
-    scale = np.where(still, 0.0, 1.0 / np.where(still, 1.0, spread)).astype(np.float32)
+    mean, spread = _scaling(train)
+    scale = np.where(spread > 0, 1.0 / np.where(spread > 0, spread, 1.0), 0.0).astype(np.float32)
     for part in (train, test):
         part -= mean.astype(np.float32)
         part *= scale
     return train, test
 
 
-@contextmanager
-def _threads(numbers: int) -> Iterator[None]:
-    """One thread of BLAS and OpenMP for a small problem."""
-    if numbers >= SMALL:
-        yield
-        return
-    with _controller().limit(limits=1):
-        yield
+def _scaling(rows: Matrix) -> tuple[Floats, Floats]:
+    """Mean and standard deviation by column; 0 for a column that never varies."""
+    mean = rows.mean(0, dtype=np.float64)
+    spread = np.sqrt(_squares(rows, mean) / len(rows))
+    return mean, np.where(spread <= 1e-6 * np.maximum(np.abs(mean), 1e-30), 0.0, spread)
+
+
+def _squares(rows: Matrix, mean: Floats) -> Floats:
+    """Sum of squared distances from the mean by column, in blocks: a double of the whole matrix would not be small."""
+    total = np.zeros(rows.shape[1])
+    for start in range(0, len(rows), BLOCK):
+        apart = rows[start : start + BLOCK] - mean
+        total += np.einsum("ij,ij->j", apart, apart)
+    return total
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    limit: AbstractContextManager[object] = _controller().limit(limits=THREADS)
+    return limit
 
 
 @cache
@@ -134,13 +147,30 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _decide(strength: float, train: Any, classes: Codes, test: Any, count: int) -> Floats:
+def fitted_weights(rows: Matrix, positive: Mask) -> tuple[Floats, Floats, Floats, float]:
+    """The same probe of two classes as numbers: means, deviations (1 where still), weights (0 there) and intercept."""
+    mean, spread = _scaling(rows)
+    scale = np.where(spread > 0, spread, 1.0)
+    fitted = (rows - mean.astype(np.float32)) / scale.astype(np.float32)
+    fitted[:, spread == 0] = 0.0
+    model = _fit(STRENGTH, fitted, positive.astype(np.int64))
+    weights = np.where(spread > 0, model.coef_[0].astype(np.float64), 0.0)
+    return mean, scale, weights, float(model.intercept_[0])
+
+
+def _fit(strength: float, train: Any, classes: Codes) -> LogisticRegression:
     model = LogisticRegression(C=strength, max_iter=300)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early is a little more regularisation
-        with _threads(train.shape[0] * train.shape[1]):
+        with _one_thread():
             model.fit(train, classes)
-    found = np.asarray(model.decision_function(test), dtype=np.float64)
+    return model
+
+
+def _decide(strength: float, train: Any, classes: Codes, test: Any, count: int) -> Floats:
+    model = _fit(strength, train, classes)
+    with _one_thread():
+        found = np.asarray(model.decision_function(test), dtype=np.float64)
     return _rounded(_arranged(np.stack([-found, found], 1) if found.ndim == 1 else found, model.classes_, count))
 
 

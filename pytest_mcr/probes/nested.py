@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mcr.core.clusters import Codes, Floats
+from pytest_mcr.core.folds import rounds
 from pytest_mcr.probes.awareness_rows import Target
 from pytest_mcr.probes.classifiers import Matrix, of_matrix
-from pytest_mcr.probes.folds import rounds
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,15 +16,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from pytest_mcr.errors import McrError
+from pytest_mcr.errors import StatesError
 from pytest_mcr.models.hf_delivery import Tensors
 from pytest_mcr.probes.body import Body, UnfitError, hooked, state_of
 
 CHUNK_ROWS: Final = 256
-
-
-class StatesError(McrError):
-    """Hidden states that cannot be used: cut short on disk, or no numbers."""
 
 
 class _ReadError(Exception):

@@ -21,13 +21,13 @@ import numpy as np
 from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL, IRRELEVANT, NEUTRAL, Sample
 from pytest_mcr.core.clusters import Clusters, Codes
 from pytest_mcr.core.estimates import Estimate
+from pytest_mcr.core.folds import components, fold_numbers, rounds
 from pytest_mcr.core.prompts import normalize
 from pytest_mcr.core.separation import area
 from pytest_mcr.data.audit_finding import Finding
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.data.labels import description
 from pytest_mcr.probes.classifiers import Scorer, of_words
-from pytest_mcr.probes.folds import components, fold_numbers, rounds
 
 LARGE: Final = 0.65
 """AUROC from which a predictable label is worth a warning, where its 95 % interval lies above chance, too."""

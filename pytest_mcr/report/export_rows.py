@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from pytest_mcr.errors import OptionError
 
-CASES: Final = "cases.jsonl"
 Row = Mapping[str, Any]
 Columns = dict[str, type]
 """What each column holds: str, int, float or bool; each may be None."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -98,11 +99,30 @@ def replace_in_parts(path: Path, parts: Iterable[str]) -> None:
     Raises:
         OSError: the folder cannot be written; nothing is left behind.
     """
+    # A command line may hold bytes that are no UTF-8; Python keeps them as lone surrogates, whose escape is JSON.
+    with (
+        _staged(path) as staged,
+        staged.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        file.writelines(parts)
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """The same for bytes.
+
+    Raises:
+        OSError: the folder cannot be written; nothing is left behind.
+    """
+    with _staged(path) as staged:
+        staged.write_bytes(content)
+
+
+@contextmanager
+def _staged(path: Path) -> Iterator[Path]:
+    """A file to be written beside another, which it then replaces; gone when anything is raised."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        # A command line may hold bytes that are no UTF-8; Python keeps them as lone surrogates, whose escape is JSON.
-        with staged.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.writelines(parts)
+        yield staged
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)

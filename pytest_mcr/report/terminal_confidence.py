@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL
 from pytest_mcr.core.metrics import OVERALL, Metric, Table
-from pytest_mcr.core.stated import SAMPLE, SCORES, VERBAL, VERSION, parse_method
+from pytest_mcr.core.stated import PER_TOKEN, SAMPLE, SCORES, VERBAL, VERSION, parse_method
 from pytest_mcr.report.number_words import cell, name_of, own_note
 from pytest_mcr.report.reliability import FILE, text_rows
 from pytest_mcr.report.sentences import silent_counts
@@ -40,6 +40,7 @@ LEGEND: Final = (
 )
 NOTE_LIMIT: Final = 200
 WAYS: Final = {
+    PER_TOKEN: "confidence: softmax over the candidates' mean log p of a token",
     SAMPLE: "confidence: the share of {count} drawn answers that are the given one",
     VERBAL: f"confidence: what the model says when it is asked how likely its answer is right (wording v{VERSION})",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import Final
 
 from pytest_mcr.errors import AdapterError, DeliveryError, McrError, ModelRaisedError, ResponseError, StopRunError
@@ -119,17 +119,36 @@ def checked(request: Request, response: Response) -> Response:
         return failed(f"Response.text is a {type(response.text).__name__}; expected str")
     if response.text is None and response.scores is None:
         return failed("the response has neither text nor scores nor error")
-    problem = scores_problem(request, response.scores)
+    problem = scores_problem(request, response.scores) or lengths_problem(response)
     if problem:
         return failed(problem)
     if response.scores is None:
         return response
-    return replace(response, scores={label: float(value) for label, value in response.scores.items()})
+    return replace(
+        response,
+        scores={label: float(value) for label, value in response.scores.items()},
+        lengths=response.lengths and {label: int(response.lengths[label]) for label in response.scores},
+    )
 
 
 def failed(message: str) -> Response:
     """An error response in one line of printable text, because it goes to the terminal, to JUnit and over xdist."""
     return Response(text=None, scores=None, error=safe(message, ERROR_LIMIT))
+
+
+def lengths_problem(response: Response) -> str | None:
+    """Say what is wrong with the counts of tokens, None when nothing is."""
+    lengths, scores = response.lengths, response.scores
+    if lengths is None:
+        return None
+    if not isinstance(lengths, Mapping):
+        return f"lengths is a {type(lengths).__name__}; expected a mapping of candidate to tokens"
+    if scores is None or set(lengths) != set(scores):
+        return f"lengths are for {sorted(lengths)}; expected exactly the labels of scores {sorted(scores or {})}"
+    for label, value in lengths.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            return f"length of {label!r} is {value!r}; expected its tokens with the end-of-turn token, 1 or more"
+    return None
 
 
 def scores_problem(request: Request, scores: Mapping[str, float] | None) -> str | None:

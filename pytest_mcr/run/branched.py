@@ -11,7 +11,7 @@ from pytest_mcr.core.dominance_design import Stratum
 from pytest_mcr.core.features import BranchScores
 from pytest_mcr.core.head_cases import HeadCase
 from pytest_mcr.core.perturb import render_variant
-from pytest_mcr.core.prompts import Template, render_text
+from pytest_mcr.core.prompts import Template, normalize, render_text
 from pytest_mcr.models.oracle_memory import Told
 from pytest_mcr.run.answers import Answer
 from pytest_mcr.run.observe import observe
@@ -117,6 +117,7 @@ def head_case(asked: Branched, given: Mapping[str, Answer], *, by_score: bool) -
         answer=joint.answer,
         audio_answer=seen["audio"].answer,
         scores=scores,
+        text="" if asked.case.condition == NEUTRAL else normalize(sample.texts[asked.case.condition]),
     )
 
 

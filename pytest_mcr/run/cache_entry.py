@@ -36,7 +36,7 @@ def checksum(key: bytes, body: bytes) -> bytes:
 
 
 def packed(response: Response) -> bytes:
-    """Text and scores of a response.
+    """Text, scores and counts of tokens of a response.
 
     Raises:
         ValueError: the response is an error; a later run has to ask again.
@@ -45,13 +45,14 @@ def packed(response: Response) -> bytes:
         raise ValueError(f"an error is no answer and is never stored: {response.error}")
     scores = response.scores
     plain = None if scores is None else {label: float(value) for label, value in scores.items()}
-    return packed_text(json.dumps([response.text, plain], ensure_ascii=False, separators=(",", ":")))
+    lengths = None if response.lengths is None else {label: int(count) for label, count in response.lengths.items()}
+    return packed_text(json.dumps([response.text, plain, lengths], ensure_ascii=False, separators=(",", ":")))
 
 
 def unpacked(body: bytes) -> Response:
     """The response that `packed` was given: every float and character, and the order of the labels."""
-    text, scores = json.loads(unpacked_text(body))
-    return Response(text, scores)
+    text, scores, lengths = json.loads(unpacked_text(body))
+    return Response(text, scores, lengths=lengths)
 
 
 def packed_text(text: str) -> bytes:

@@ -13,8 +13,9 @@ from typing import Final, Literal
 
 import soundfile
 
-ENGINE: Final = 1
-"""Raise it when the same request may be answered otherwise than before, or when a key is made otherwise."""
+ENGINE: Final = 2
+"""Raise it when the same request may be answered otherwise than before, or when a key or an entry is made otherwise.
+2: entries hold how many tokens a label has; those of 1 are not found any more."""
 DECODER: Final = 1
 """Raise it when `pytest_mcr.data.audio.decode` may make other samples, or refuse others, than before."""
 

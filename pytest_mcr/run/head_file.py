@@ -1,4 +1,7 @@
-"""The file of a calibration head: plain JSON, checked key by key when it is read: anybody may have written it."""
+"""The file of a calibration head: plain JSON, checked key by key when it is read: anybody may have written it.
+
+A head with a probe has a second file beside it (`head_tensors`).
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,11 @@ import numpy as np
 from pytest_mcr.core.clusters import Floats
 from pytest_mcr.core.features import FEATURES
 from pytest_mcr.core.head import TARGETS, Fitted, Target
+from pytest_mcr.core.head_probe import PROBE, Probe
 from pytest_mcr.core.logistic import Logistic
 from pytest_mcr.errors import OptionError
+from pytest_mcr.report.results import replace_bytes, replace_file
+from pytest_mcr.run.head_tensors import beside, digest, packed, probe_from, read_tensors
 
 SCHEMA: Final = "pytest-mcr.head/1"
 LARGEST: Final = 64 * 2**20
@@ -57,6 +63,11 @@ class HeadFile:
     dev_groups: frozenset[str]
     facts: Mapping[str, Any]
 
+    @property
+    def probes(self) -> dict[str, Probe]:
+        """The heads' probes, by target."""
+        return {target: head.probe for target, head in self.heads.items() if head.probe is not None}
+
     def to_json(self) -> dict[str, Any]:
         """The content of the file."""
         return {
@@ -66,14 +77,18 @@ class HeadFile:
             "data": {"digest": self.data},
             "temperature": self.temperature,
             "threshold": self.threshold,
-            "heads": {target: _packed(head) for target, head in self.heads.items()},
+            "heads": {target: _packed(head, self._tensors()) for target, head in self.heads.items()},
             "dev_clips": sorted(self.dev_clips),
             "dev_groups": sorted(self.dev_groups),
             "facts": dict(self.facts),
         }
 
+    def _tensors(self) -> str | None:
+        return digest(packed(self.probes)) if self.probes else None
 
-def _packed(head: Fitted) -> dict[str, Any]:
+
+def _packed(head: Fitted, tensors: str | None) -> dict[str, Any]:
+    probe = head.probe
     return {
         "features": list(head.features),
         "means": head.model.means.tolist(),
@@ -82,12 +97,32 @@ def _packed(head: Fitted) -> dict[str, Any]:
         "intercept": head.model.intercept,
         "prevalence": head.prevalence,
         "rows": head.rows,
-    }
+    } | ({} if probe is None else {
+        "probe": {"layer": probe.layer, "intercept": probe.model.intercept, "width": probe.width, "tensors": tensors}
+    })  # fmt: skip
 
 
 def head_text(head: HeadFile) -> str:
     """The file's text; numbers as they are, so that what is read back is the same head."""
     return json.dumps(head.to_json(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def save_head(path: Path, head: HeadFile) -> list[Path]:
+    """Write a head, its probes first: without its tensors a head's file would be of no use.
+
+    Returns:
+        The files.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    files = [path]
+    if head.probes:
+        content = packed(head.probes)
+        files.append(beside(path))
+        replace_bytes(files[1], content)
+    replace_file(path, head_text(head))
+    return files
 
 
 def read_head(path: Path) -> HeadFile:
@@ -120,6 +155,7 @@ class _Reader:
     def __init__(self, path: Path, loaded: object) -> None:
         self.path = path
         self.loaded = loaded
+        self.tensors: Mapping[str, Floats] | None = None
 
     def refuse(self, key: str, expected: str, got: object) -> OptionError:
         """The error for a key, its value cut short."""
@@ -216,10 +252,15 @@ class _Reader:
 
     def fitted(self, target: Target) -> Fitted:
         key = f"heads.{target}"
+        packed_head = self.take(key)
+        probe = self.probe(target) if isinstance(packed_head, dict) and "probe" in packed_head else None
         names = self.texts(f"{key}.features")
+        known = list(FEATURES) if probe is None else [*FEATURES, PROBE]
         for place, name in enumerate(names):
-            if name not in FEATURES or name in names[:place]:
-                raise self.refuse(f"{key}.features[{place}]", f"one of {', '.join(FEATURES)}, once", name)
+            if name not in known or name in names[:place]:
+                raise self.refuse(f"{key}.features[{place}]", f"one of {', '.join(known)}, once", name)
+        if probe is not None and (not names or names[-1] != PROBE):
+            raise self.refuse(f"{key}.features", f"a list that ends in {PROBE}", names)
         model = Logistic(
             means=self.numbers(f"{key}.means", len(names)),
             scales=self.numbers(f"{key}.scales", len(names), 1e-12),
@@ -227,4 +268,17 @@ class _Reader:
             intercept=self.number(f"{key}.intercept", -HUGE, HUGE),
         )
         prevalence = self.number(f"{key}.prevalence", 1e-9, 1 - 1e-9)
-        return Fitted(target, tuple(names), model, prevalence, self.whole(f"{key}.rows", 1))
+        return Fitted(target, tuple(names), model, prevalence, self.whole(f"{key}.rows", 1), probe)
+
+    def probe(self, target: Target) -> Probe:
+        key = f"heads.{target}.probe"
+        layer, width = self.whole(f"{key}.layer", 0), self.whole(f"{key}.width", 1)
+        intercept = self.number(f"{key}.intercept", -HUGE, HUGE)
+        if self.tensors is None:
+            self.tensors = read_tensors(self.path, self.text(f"{key}.tensors"), MAKE)
+        found = probe_from(self.tensors, target, layer, intercept, frozenset(self.texts("dev_clips")))
+        if isinstance(found, str):
+            raise OptionError(f"{beside(self.path)}: {found}; {MAKE}")
+        if found.width != width:
+            raise self.refuse(f"{key}.width", f"{found.width}, as the tensors have", width)
+        return found

@@ -26,7 +26,7 @@ from pytest_mcr.core.profiles import Profile
 from pytest_mcr.core.repair_arms import arms_of
 from pytest_mcr.core.repair_cases import RepairCase
 from pytest_mcr.core.repaired import Repaired, repaired
-from pytest_mcr.core.stated import SCORES
+from pytest_mcr.core.stated import NO_LENGTHS, PER_TOKEN, SCORES
 from pytest_mcr.run.against import Compared
 from pytest_mcr.run.batch_audit import audit_report
 from pytest_mcr.run.early_verdict import sequential_results, with_sequence
@@ -160,7 +160,8 @@ def worded(table: Table, settings: Settings) -> Table:
     """The same numbers; where confidence was asked for, scores are not what is missing."""
     if settings.confidence == SCORES:
         return table
-    return table.mapped(lambda row: replace(row, note=row.note and row.note.replace(NO_SCORES, NOT_STATED)))
+    missing = NO_LENGTHS if settings.confidence == PER_TOKEN else NOT_STATED
+    return table.mapped(lambda row: replace(row, note=row.note and row.note.replace(NO_SCORES, missing)))
 
 
 def repairs_of(ledger: Ledger, settings: Settings) -> Repaired:

@@ -20,7 +20,6 @@ from pytest_mcr.errors import McrError
 from pytest_mcr.models.replay_former import ASKED
 from pytest_mcr.run.former_cases import FormerRun, read_run
 
-RESULTS: Final = "results.json"
 LOOKED_AT: Final = 30
 """Runs that are looked at, the newest first; their files may be large."""
 COMPARED: Final = ("accuracy", "tir")
@@ -34,7 +33,8 @@ SAME: Final = (
 )
 """What both runs must agree in: section, key, what a difference is called."""
 UNTOLD: Final = ("out", "cache", "cache_size", "model", "data", "time_limit", "examples", "dominance_samples",
-                 "hunt", "hunt_seconds", "html", "html_clips", "markdown", "prevalence", "baseline", "margin")  # fmt: skip
+                 "hunt", "hunt_seconds", "html", "html_clips", "markdown", "prevalence", "baseline",
+                 "margin")  # fmt: skip
 """Settings that change no answer, or that stand elsewhere."""
 VALUE_LIMIT: Final = 48
 FINGERPRINT_LIMIT: Final = 24

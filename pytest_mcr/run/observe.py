@@ -20,6 +20,7 @@ def observe(
     *,
     cached: bool,
     by_score: bool,
+    per_token: bool = False,
 ) -> Observation:
     """Judge one response.
 
@@ -32,9 +33,11 @@ def observe(
         seconds: share of the chunk's wall time.
         cached: the response comes from an earlier run.
         by_score: answer with the best-scored candidate instead of the text.
+        per_token: confidence is that of scores divided by their tokens.
     """
     sample = case.sample
     scores = dict(response.scores) if response.scores is not None and sample.candidates else None
+    lengths = None if scores is None else response.lengths
     error = response.error or missing(response, scores, by_score=by_score)
     text_label = None if condition in (NEUTRAL, PLACEBO) else case.text_label
     if error:
@@ -58,13 +61,14 @@ def observe(
         answer=match.answer,
         raw=response.text,
         verdict=match.verdict,
-        confidence=None if error else confidence(scores, match.answer),
+        confidence=None if error else confidence(per_length(scores, lengths) if per_token else scores, match.answer),
         scores=None if error else scores,
         seconds=seconds,
         cached=cached,
         error=error,
         cluster=sample.split_group or digest,
         candidates=sample.candidates,
+        lengths=None if error or lengths is None else dict(lengths),
     )
 
 
@@ -95,6 +99,16 @@ def confidence(scores: Mapping[str, float] | None, answer: str | None) -> float 
         return None
     top = max(scores.values())
     return math.exp(scores[answer] - top) / math.fsum(math.exp(value - top) for value in scores.values())
+
+
+def per_length(scores: Mapping[str, float] | None, lengths: Mapping[str, int] | None) -> dict[str, float] | None:
+    """Mean log p of a token by candidate, in nats: a score over the tokens that it is summed over.
+
+    Brown et al. (arXiv 2005.14165, 2.4) compare candidates of different length by it. None without scores or counts.
+    """
+    if scores is None or lengths is None:
+        return None
+    return {label: score / lengths[label] for label, score in scores.items()}
 
 
 def log_loss(scores: Mapping[str, float] | None, gold: str) -> float | None:

@@ -27,7 +27,7 @@ from pytest_mcr.run.questions import Question, branch_question, case_question, p
 from pytest_mcr.run.recording import recorded, require_complete
 from pytest_mcr.run.repeat_audit import repeated_cases
 from pytest_mcr.run.settings import Settings
-from pytest_mcr.run.stated import stated_of
+from pytest_mcr.run.stated import missing_confidence, per_token, stated_of
 from pytest_mcr.run.subject import Subject
 from pytest_mcr.run.subsets import placebo_id, placebo_subset
 
@@ -162,9 +162,7 @@ class Run:
         if task not in self._scored:
             key = (first.sample.id, first.condition)
             self._remember(self._compute((key,))[key].observation)
-        if self._scored.get(task, True):
-            return None
-        return "the model gives no scores of the candidates" if self._stated is None else "no confidence was stated"
+        return None if self._scored.get(task, True) else missing_confidence(self.settings)
 
     def _remember(self, seen: Observation) -> None:
         if seen.error is None:
@@ -194,6 +192,8 @@ class Run:
 
     def _compute(self, chunk: Sequence[Key]) -> dict[Key, Result]:
         self._require_recorded()
+        if self.calibration is not None:
+            self.calibration.look_into(self._subject)
         started = time.perf_counter()
         prepared = self._prepared(chunk)
         self._prepare_next(chunk)
@@ -268,7 +268,7 @@ class Run:
         if self.calibration is None or self._subject.process is None:
             return None
         self.calibration.note(self._subject.process)
-        return self.calibration.apply(case, seen, given, self._subject.process)
+        return self.calibration.apply(case, seen, given, self._subject)
 
     def _see(self, case: Case, condition: str, response: Response, answer: Answer, seconds: float) -> Observation:
         question = placebo_question(case, self.template) if condition == PLACEBO else case_question(case, self.template)
@@ -281,6 +281,7 @@ class Run:
             seconds,
             cached=answer.cached,
             by_score=self.settings.answer == "score",
+            per_token=per_token(self.settings),
         )
 
 

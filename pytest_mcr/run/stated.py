@@ -9,6 +9,8 @@ from typing import Final
 from pytest_mcr.core.answers import read_answer
 from pytest_mcr.core.case import Case, Observation
 from pytest_mcr.core.stated import (
+    NO_LENGTHS,
+    PER_TOKEN,
     SAMPLE,
     SCORES,
     VERBAL,
@@ -30,6 +32,7 @@ from pytest_mcr.run.subject import Subject
 
 Key = tuple[str, str]
 """Sample id and condition."""
+NO_CANDIDATE_SCORES: Final = "the model gives no scores of the candidates"
 CANNOT_SAMPLE: Final = (
     "a model of your own can, with a method respond_sampled(requests) that draws; else leave --mcr-confidence out"
 )
@@ -131,4 +134,15 @@ def _label(case: Case, one: Observation, text: str) -> str | None:
 def stated_of(settings: Settings, subject: Subject) -> Stated | None:
     """The way to confidence that was asked for, None for the scores."""
     method = parse_method(settings.confidence)
-    return None if method.name == SCORES else Stated(method, subject)
+    return None if method.name in (SCORES, PER_TOKEN) else Stated(method, subject)
+
+
+def per_token(settings: Settings) -> bool:
+    """Whether confidence is that of scores divided by their tokens."""
+    return settings.confidence == PER_TOKEN
+
+
+def missing_confidence(settings: Settings) -> str:
+    """Why a task has no confidence at all."""
+    method = parse_method(settings.confidence).name
+    return {SCORES: NO_CANDIDATE_SCORES, PER_TOKEN: NO_LENGTHS}.get(method, "no confidence was stated")

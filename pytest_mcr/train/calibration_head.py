@@ -15,27 +15,33 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_mcr.core.case import CONDITIONS
 from pytest_mcr.core.head import TARGETS, answered
+from pytest_mcr.core.head_probe import Readout
 from pytest_mcr.core.prompts import TEMPLATES
 from pytest_mcr.data import release
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.data.shipped import fixture
 from pytest_mcr.errors import McrError, OptionError, StopRunError
 from pytest_mcr.models.resolve import check
-from pytest_mcr.models.spec import Spec, parse_spec
-from pytest_mcr.report.results import check_folder, replace_file
+from pytest_mcr.models.spec import LOCAL, Spec, parse_spec
+from pytest_mcr.report.results import check_folder
 from pytest_mcr.run.exits import INTERRUPTED_EXIT, INVALID_EXIT, USAGE_EXIT
-from pytest_mcr.run.head_file import HeadFile, head_text
+from pytest_mcr.run.head_file import HeadFile, save_head
+from pytest_mcr.run.head_tensors import SUFFIX
 from pytest_mcr.run.provenance import versions
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subject import Subject
 from pytest_mcr.train.head_ask import Gathered, gather, settings_for
 from pytest_mcr.train.head_fit import Fit, study
 from pytest_mcr.train.head_tables import markdown
+
+if TYPE_CHECKING:
+    from pytest_mcr.probes.last_state import StateReader
 
 MINI: Final = "mini"
 MOST_ERRORS: Final = 0.01
@@ -68,6 +74,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--budget", type=float, default=0.05, metavar="X", help="faithful accuracy that may be lost (default 0.05)"
     )
+    parser.add_argument(
+        "--probe", nargs="?", type=float, const=0.5, default=None, metavar="DEPTH",
+        help="add the logit of a probe of hidden states at this relative depth (0.5; 1 is the last block); "
+        "a model in this process and pytest-mcr[analysis]",
+    )  # fmt: skip
     parser.add_argument("--answer", choices=("generate", "score"), default="generate", help="as --mcr-answer")
     parser.add_argument("--template", choices=tuple(TEMPLATES), default="discretion", help="as --mcr-template")
     parser.add_argument("--device", default="auto", metavar="NAME", help="as --mcr-device")
@@ -89,6 +100,12 @@ def check_options(options: argparse.Namespace) -> None:
     for name in ("dev", "budget"):
         if not 0 < getattr(options, name) < 1:
             raise OptionError(f"--{name} {getattr(options, name)}: expected a share between 0 and 1, e.g. 0.5")
+    if options.probe is not None and not 0 < options.probe <= 1:
+        raise OptionError(f"--probe {options.probe}: expected a relative depth above 0, at most 1, e.g. 0.5")
+    if options.probe is not None and options.out.suffix == SUFFIX:
+        raise OptionError(f"--out {options.out}: its probe is saved under this name; name it head.json, say")
+    if options.probe is not None and find_spec("sklearn") is None:
+        raise OptionError("--probe: needs scikit-learn; type pip install 'pytest-mcr[analysis]'")
     for name, least in (("seed", 0), ("edits", 0), ("limit", 1), ("batch_size", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
@@ -116,6 +133,11 @@ def prepare(options: argparse.Namespace) -> tuple[Settings, Dataset, Spec]:
     if spec.scheme == "replay":
         raise OptionError(
             f"--model {options.model}: recorded answers hold no branch without text; name the model itself"
+        )
+    if options.probe is not None and spec.scheme not in LOCAL:
+        raise OptionError(
+            f"--probe: only a model in this process shows its hidden states, and --model {options.model} is none; "
+            "name a folder, hf:REPO or lab, or drop --probe"
         )
     check(spec, settings.invocation_dir, trust_remote_code=settings.trust_remote_code)
     dataset = release.load(settings.data or fixture("mini-mcr"))
@@ -162,6 +184,7 @@ def head_file(
             "dev": options.dev,
             "budget": options.budget,
             "edits": options.edits,
+            "probe": options.probe,
             "tasks": list(dataset.tasks),
             "cases": {
                 "asked": gathered.asked,
@@ -174,6 +197,24 @@ def head_file(
             "measured": found.rows,
         },
     )
+
+
+def probe_of(subject: Subject, depth: float) -> tuple[StateReader, Readout]:
+    """What reads the hidden states of a model, and what fits a probe on them.
+
+    Raises:
+        StopRunError: the model cannot be loaded or trusted, or its inside cannot be looked into.
+    """
+    from pytest_mcr.probes.body import UnfitError  # scikit-learn and torch, for a probe alone
+    from pytest_mcr.probes.last_state import StateReader
+    from pytest_mcr.probes.readout import fit_linear
+
+    subject.prove()
+    try:
+        reader = StateReader(subject.model, depth=depth)
+    except UnfitError as error:
+        raise StopRunError(f"--probe: the model cannot be looked into: {error}; drop --probe", USAGE_EXIT) from error
+    return reader, Readout(reader.layer, fit_linear)
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
@@ -195,20 +236,21 @@ def run(options: argparse.Namespace, report: Report) -> None:
         )
     subject = Subject(settings, dataset, spec, settings.device, None)
     try:
-        gathered = gather(subject, samples, TEMPLATES[options.template], options.edits, report)
+        reader, readout = (None, None) if options.probe is None else probe_of(subject, options.probe)
+        gathered = gather(subject, samples, TEMPLATES[options.template], options.edits, report, reader)
         for note in subject.process.notes if subject.process is not None else ():
             report(note)
         require_usable(gathered, options.model)
         targets = TARGETS if options.target == "both" else (options.target,)
         found = study(
-            gathered.cases, targets, share=options.dev, budget=options.budget, seed=options.seed, report=report
-        )
+            gathered.cases, targets, share=options.dev, budget=options.budget, seed=options.seed, report=report,
+            readout=readout,
+        )  # fmt: skip
         saved = head_file(options, subject, dataset, gathered, found)
     finally:
         subject.close()
     options.out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    replace_file(options.out, head_text(saved))
-    report(f"saved in {options.out}")
+    report(f"saved in {' and '.join(map(str, save_head(options.out, saved)))}")
     sys.stdout.write(f"\n{markdown(found.rows)}\n")
 
 

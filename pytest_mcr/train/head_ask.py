@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_mcr.core.case import Sample
 from pytest_mcr.core.dominance_design import FAMILIES, Stratum
 from pytest_mcr.core.head_cases import HeadCase
 from pytest_mcr.core.prompts import Template
+from pytest_mcr.errors import AudioError, StatesError
 from pytest_mcr.run.branched import Branched, base_cases, edited_cases, head_case, unique
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subject import Subject
+
+if TYPE_CHECKING:  # of the extra "hf"
+    from pytest_mcr.probes.last_state import StateReader
 
 CHUNK: Final = 8
 """Clips asked together: enough for a batch, and little to lose when the run is stopped."""
@@ -65,7 +69,12 @@ def strata_of(place: int, edits: int) -> list[Stratum]:
 
 
 def gather(
-    subject: Subject, samples: Sequence[Sample], template: Template, edits: int, report: Callable[[str], None]
+    subject: Subject,
+    samples: Sequence[Sample],
+    template: Template,
+    edits: int,
+    report: Callable[[str], None],
+    reader: StateReader | None = None,
 ) -> Gathered:
     """Ask about every clip; open-ended questions have no candidate scores and are left out.
 
@@ -75,6 +84,7 @@ def gather(
         template: of the prompts.
         edits: edited texts a clip and condition.
         report: called with a line of progress after each chunk.
+        reader: of the hidden states that a probe is to read; None for no probe.
 
     Raises:
         StopRunError: the model cannot be used or trusted.
@@ -88,19 +98,29 @@ def gather(
             place = places[sample.task] = places.get(sample.task, -1) + 1
             asked += base_cases(sample, template)
             asked += edited_cases(sample, template, strata_of(place, edits), subject.settings.seed)
-        _answer(subject, asked, gathered)
+        _answer(subject, asked, gathered, reader)
         done = min(start + CHUNK, len(samples))
         report(f"{done} of {len(samples)} clips, {gathered.asked} cases, {len(gathered.errors)} errors")
     return gathered
 
 
-def _answer(subject: Subject, asked: Sequence[Branched], gathered: Gathered) -> None:
+def _answer(subject: Subject, asked: Sequence[Branched], gathered: Gathered, reader: StateReader | None) -> None:
     questions = unique(asked)
     given = {q.id: a for q, a in zip(questions, subject.answers(questions), strict=True)}
     for one in asked:
         found = head_case(one, given, by_score=subject.settings.answer == "score")
         gathered.asked += 1
+        if reader is not None and not isinstance(found, str):
+            found = _with_state(found, subject, one, reader)
         if isinstance(found, str):
             gathered.errors.append(f"{one.case.id}: {found}")
         else:
             gathered.cases.append(found)
+
+
+def _with_state(case: HeadCase, subject: Subject, asked: Branched, reader: StateReader) -> HeadCase | str:
+    """The case with the hidden state of its branch J, or why it has none."""
+    try:
+        return replace(case, state=reader.read(subject.clip(asked.case.sample.audio), asked.joint.prompt))
+    except (AudioError, StatesError) as error:
+        return str(error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_mcr.core.head import Fitted, Target, fit_head, temperature_of
 from pytest_mcr.core.head_cases import HeadCase, dev_clusters
+from pytest_mcr.core.head_probe import Readout, apart
 from pytest_mcr.core.head_study import (
     HELD_OUT,
     OPERATORS,
@@ -15,6 +16,7 @@ from pytest_mcr.core.head_study import (
     at_prevalences,
     choose_threshold,
     compared,
+    gained,
     robustness,
     unseen_tasks,
 )
@@ -48,6 +50,7 @@ def study(
     budget: float,
     seed: int,
     report: Callable[[str], None],
+    readout: Readout | None = None,
 ) -> Fit:
     """Split by clip, fit, and judge on the clips that were not learned from.
 
@@ -58,11 +61,12 @@ def study(
         budget: faithful accuracy that the rule of the conflict head may lose on the dev clips.
         seed: of the split and the bootstrap.
         report: called with a line on the split.
+        readout: how probes are fitted; the split then keeps clips that share a text together, too.
 
     Raises:
         OptionError: a head cannot be fitted on the dev clips, or no clip is left to judge on.
     """
-    names = dev_clusters(cases, share, seed)
+    names = dev_clusters(cases, share, seed) if readout is None else apart(cases, share, seed)
     base = [case for case in cases if not case.operator]
     dev = [case for case in base if case.cluster in names]
     test = [case for case in base if case.cluster not in names]
@@ -77,9 +81,13 @@ def study(
     for target in targets:
         pair = Pair(_fitted(target, dev), temperature)
         heads[target] = pair.head
-        rows += compared(pair, test, HELD_OUT, seed)
-        rows += compared(pair, edited, OPERATORS, seed)
-        rows += unseen_tasks(target, dev, test, seed)
+        for others, where in ((test, HELD_OUT), (edited, OPERATORS)):
+            rows += compared(pair, others, where, seed)
+        if readout is not None:
+            heads[target] = probed = _fitted(target, dev, readout)
+            for others, where in ((test, HELD_OUT), (edited, OPERATORS)):
+                rows += gained(pair, probed, others, where, seed)
+        rows += unseen_tasks(target, dev, test, seed, readout)
     threshold = None
     if "conflict" in heads:
         rows += at_prevalences(heads["conflict"], test, seed)
@@ -88,10 +96,14 @@ def study(
     return Fit(heads, temperature, threshold, dev, rows)
 
 
-def _fitted(target: Target, dev: Sequence[HeadCase]) -> Fitted:
+def _fitted(target: Target, dev: Sequence[HeadCase], readout: Readout | None = None) -> Fitted:
     try:
-        return fit_head(target, dev)
+        return fit_head(target, dev, readout=readout)
     except ValueError as error:
+        if readout is not None:
+            raise OptionError(
+                f"--probe: cannot be fitted for target {target} ({error}); give more clips, or drop --probe"
+            ) from error
         what, other = ("answers", "conflict") if target == "correctness" else ("texts", "correctness")
         raise OptionError(
             f"--target {target}: cannot be fitted on the {what} of the dev clips ({error}); give more clips or "

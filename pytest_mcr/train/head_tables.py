@@ -12,9 +12,14 @@ def markdown(rows: Sequence[Row]) -> str:
     """All tables, one a kind of row."""
     parts = []
     for target in ("correctness", "conflict"):
-        mine = [row for row in rows if row.get("target") == target and "measure" in row and "prevalence" not in row]
+        mine = [row for row in rows if row.get("target") == target and "measure" in row and "temperature" in row]
         if mine:
             parts.append(f"target {target}\n\n{_measures(mine)}")
+        probed = [row for row in rows if row.get("target") == target and "probe" in row]
+        if probed:
+            parts.append(
+                f"target {target}, with the logit of a probe at layer {probed[0]['layer']}\n\n{_probed(probed)}"
+            )
     rare = [row for row in rows if "prevalence" in row]
     if rare:
         parts.append(
@@ -53,6 +58,20 @@ def _measures(rows: Sequence[Row]) -> str:
             (
                 row["where"], row["condition"], row["measure"], number(row["raw"]), number(row["temperature"]),
                 number(row["head"]), change(row), str(row["n"]),
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def _probed(rows: Sequence[Row]) -> str:
+    head = ("where", "condition", "measure", "without", "with", "with - without [95 %]", "n")
+    return table(
+        head,
+        [
+            (
+                row["where"], row["condition"], row["measure"], number(row["head"]), number(row["probe"]), change(row),
+                str(row["n"]),
             )
             for row in rows
         ],

@@ -74,6 +74,25 @@ def test_bad_input_costs_its_own_numbers(mcr: Runner, tiny_model_dir: Path) -> N
     assert {row["value"] for row in rows(ran)} == {None}
 
 
+def test_states_that_are_no_numbers_cost_their_gate_and_nothing_else(
+    mcr: Runner, tiny_model_dir: Path, varied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pytest_mcr.probes.states import Reader
+
+    read = Reader.read
+    monkeypatch.setattr(Reader, "read", lambda self, prompt: read(self, prompt) * float("nan"))
+    gates = ("--mcr-gate", "SER.awareness.conflict >= 0", "--mcr-gate", "SER.accuracy[neutral] >= 0")
+    words = ("--mcr-suite", "bench,awareness", "--mcr-profile", "report", "--mcr-answer", "score")
+    ran = mcr(f"{tiny_model_dir}", varied, *words, *gates)
+    ran.clean()
+    assert ran.gates == {"SER.awareness.conflict >= 0": "invalid", "SER.accuracy[neutral] >= 0": "pass"}
+    assert ran.code == 8
+    assert "states of layer 1 are not finite numbers" in ran.text
+    assert ran.metric("accuracy", "neutral", "SER") is not None
+    assert ran.results["counts"]["cases"] == 120
+    assert {row["value"] for row in rows(ran)} == {None}
+
+
 def test_what_cannot_be_crossed_and_what_has_no_layers_is_null(
     mcr: Runner, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

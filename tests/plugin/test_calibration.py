@@ -69,6 +69,12 @@ def test_before_and_after_in_every_mode(mcr: Runner, halves: tuple[Path, Path], 
     assert ece["raw"]["n"] == ece["calibrated"]["n"] == 24
     for metric in ("brier", "aurc", "auroc", "mean_confidence", "overconfidence"):
         assert set(arms(ran.results, metric, "adversarial")) == {"raw", "calibrated"}, metric
+    curves: dict[str, list[float]] = {"raw": [], "calibrated": []}
+    for row in ran.results["metrics"]:
+        if "arm" in row and (row["metric"], row["condition"], row["task"]) == ("risk", "adversarial", "*"):
+            curves[row["arm"]].append(row["value"])
+    assert curves["raw"][-1] == curves["calibrated"][-1], "all answers are as wrong as before"
+    assert curves["calibrated"][0] <= curves["raw"][0]
     assert "Calibration head" in ran.text
     assert "before the head and after it" in " ".join(ran.text.split())
     assert all(0 <= case["calibrated"] <= 1 for case in ran.cases)

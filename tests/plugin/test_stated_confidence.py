@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tests.plugin.conftest import Runner
 
 REPORT = ("--mcr-suite", "bench,confidence", "--mcr-profile", "report")
 SOURCE = '''
+from dataclasses import replace
+
 from pytest_mcr import Response
 from pytest_mcr.models.oracle import Oracle
 
@@ -56,6 +59,29 @@ class Says(Follower):
         if request.id.startswith("AQA-0002-neutral"):
             return "hard to say"
         return "90" if "-adversarial" in request.id else "60 %"
+
+
+class Counts(Oracle):
+    """Gives scores, and says that each is over two tokens."""
+
+    def __init__(self, options):
+        super().__init__("text-follower", {})
+        self.name = type(self).__name__
+
+    def respond(self, requests):
+        answers = super().respond(requests)
+        return [
+            replace(answer, lengths=dict.fromkeys(answer.scores, 2)) if answer.scores else answer
+            for answer in answers
+        ]
+
+
+class Silent(Oracle):
+    """Gives scores and no counts."""
+
+    def __init__(self, options):
+        super().__init__("text-follower", {})
+        self.name = type(self).__name__
 '''
 
 
@@ -99,6 +125,40 @@ def test_replies_that_say_nothing_are_not_called_missing_scores(mcr: Runner, dat
     assert "not measured: the model stated no confidence" in ran.text
     assert "no confidence was stated" in ran.text
     assert "gives no scores" not in ran.text
+
+
+@pytest.mark.parametrize("spread", [(), ("-n2",)], ids=["bare", "n2"])
+def test_scores_over_their_tokens(mcr: Runner, data: Path, mine: Path, spread: Sequence[str]) -> None:
+    """The oracle is 0.95 sure of one of two or four candidates: the square roots of the odds, by hand."""
+    ran = mcr("mine:Counts", data, *REPORT, "--mcr-confidence", "scores:per-token", *spread)
+    assert ran.code == 0, ran.text
+    for case in ran.cases:
+        rest = len(case["scores"]) - 1
+        expected = 0.95**0.5 / (0.95**0.5 + rest * (0.05 / rest) ** 0.5)
+        assert case["confidence"] == pytest.approx(expected)
+        assert case["lengths"] == dict.fromkeys(case["scores"], 2)
+    assert ran.results["settings"]["confidence"] == "scores:per-token"
+    assert "confidence: softmax over the candidates' mean log p of a token" in ran.text
+    recorded = ran.out.rename(ran.out.with_name("first")) / "cases.jsonl"
+    again = mcr(f"replay:{recorded}", data, *REPORT, "--mcr-confidence", "scores:per-token")
+    assert [case["confidence"] for case in again.cases] == [case["confidence"] for case in ran_cases(recorded)]
+
+
+def ran_cases(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_model_without_counts_is_null_with_the_reason(mcr: Runner, data: Path, mine: Path) -> None:
+    ran = mcr("mine:Silent", data, *REPORT, "--mcr-confidence", "scores:per-token", "-rs")
+    assert ran.code == 0, ran.text
+    assert all(case["confidence"] is None and case["scores"] for case in ran.cases)
+    assert all("lengths" not in case for case in ran.cases)
+    notes = [row["note"] for row in ran.results["metrics"] if row["metric"] == "ece" and row["value"] is None]
+    assert notes
+    assert all("does not give scores with the tokens that they are summed over" in note for note in notes)
+    assert ran.metric("nll", "neutral") is None
+    plain = mcr("mine:Silent", data, *REPORT)
+    assert all(case["confidence"] for case in plain.cases)
 
 
 def test_who_cannot_is_refused(mcr: Runner, data: Path, mine: Path, tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from pytest_mcr.core.clusters import Clusters
 from pytest_mcr.core.estimates import Estimate
+from pytest_mcr.core.folds import rounds
 from pytest_mcr.core.metrics import rows_of
 from pytest_mcr.core.separation import area
 from pytest_mcr.probes.awareness import NAMES, Measured
 from pytest_mcr.probes.awareness_rows import targets_of
 from pytest_mcr.probes.classifiers import of_matrix, of_words
-from pytest_mcr.probes.folds import rounds
 from tests.unit.planted_states import Planted, crossed_pairs, own_pairs
 
 COUNT = 48

@@ -85,6 +85,7 @@ def test_scores_equal_those_of_the_local_path(
         assert list(one.scores) == list(request.candidates)
         for label, score in other.scores.items():
             assert one.scores[label] == pytest.approx(score, abs=1e-3), (request.id, label)
+        assert one.lengths == other.lengths is not None  # tokens of each label, and the end of the turn
     assert len({tuple(one.scores.values()) for one in given if one.scores}) == len(given)
 
 

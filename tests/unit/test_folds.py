@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mcr.probes.folds import components, fold_numbers, rounds
+from pytest_mcr.core.folds import components, fold_numbers, rounds
 
 ROWS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=60)
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pytest_mcr.core.features import BranchScores
 from pytest_mcr.core.head import fit_head, temperature_of
 from pytest_mcr.core.head_cases import HeadCase, dev_clusters, given_confidence
 from pytest_mcr.core.head_study import (
     HELD_OUT,
+    Pair,
     at_prevalences,
     choose_threshold,
     compared,
@@ -158,3 +160,21 @@ def test_temperature_flattens_the_overconfident() -> None:
     top = max(joint, key=lambda label: joint[label])
     assert given_confidence(joint, top, found) < given_confidence(joint, top)
     assert sum(given_confidence(joint, label, found) for label in joint) == pytest.approx(1)
+
+
+def test_constant_scores_give_the_base_rate() -> None:
+    """Every branch scores every candidate alike: nothing can be told apart, and nothing breaks."""
+    flat = dict.fromkeys(("cough", "laugh", "sigh"), -2.0)
+    cases = [replace(case, scores=BranchScores(flat, flat, flat, flat)) for case in pulled(40)]
+    head = fit_head("correctness", cases)
+    found = head.probability(cases)
+    assert found == pytest.approx(np.full(len(cases), head.prevalence), abs=1e-6)
+    assert set(head.model.scales.tolist()) == {1.0}
+    rows = compared(Pair(head, temperature_of(cases)), cases, "x", 0)
+    assert {row["head"] for row in rows if row["measure"] == "auroc"} <= {0.5, None}
+
+
+def test_a_score_that_is_no_number_makes_no_case() -> None:
+    flat = {"cough": -2.0, "laugh": -1.0}
+    with pytest.raises(ValueError, match="branch T: the score of 'laugh' is nan, no number of nats"):
+        BranchScores(flat, flat, flat | {"laugh": float("nan")}, flat)

@@ -159,6 +159,9 @@ def test_scores_are_those_of_whole_forward_passes(model: HfModel, way: str) -> N
     for request, response in zip(requests, getattr(model, way)(requests), strict=True):
         expected = brute_force(model, request)
         assert scores_of(response) == pytest.approx(expected, abs=TOLERANCE)
+        tokens = model.checkpoint.processor.tokenizer
+        ids = {label: tokens(label, add_special_tokens=False)["input_ids"] for label in expected}
+        assert response.lengths == ({label: len(own) + 1 for label, own in ids.items()} if expected else None)
 
 
 @given(st.lists(st.sampled_from(["yes", "no", "maybe so", "a very long label indeed", "x"]), unique=True, max_size=5))

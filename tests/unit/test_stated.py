@@ -9,14 +9,17 @@ from hypothesis import strategies as st
 from pytest_mcr.core.stated import Method, agreement, parse_method, read_percent, second_question
 
 
-@pytest.mark.parametrize("text", ["scores", "verbal", "sample:2", "sample:100"])
+@pytest.mark.parametrize("text", ["scores", "scores:per-token", "verbal", "sample:2", "sample:100"])
 def test_methods(text: str) -> None:
     assert str(parse_method(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "sample", "sample:", "sample:1", "sample:101", "sample:x", "verbal:3", "words"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "sample", "sample:", "sample:1", "sample:101", "sample:x", "verbal:3", "words", "scores:", "scores:per-word"],
+)
 def test_other_methods_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="scores, sample:K with K from 2 to 100, or verbal"):
+    with pytest.raises(ValueError, match="scores, scores:per-token, sample:K with K from 2 to 100, or verbal"):
         parse_method(text)
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from pytest_mcr.errors import StatesError
 from pytest_mcr.models.hf_inputs import Inputs
 from pytest_mcr.models.hf_load import Checkpoint, load_checkpoint
 from pytest_mcr.probes.awareness_states import silence
 from pytest_mcr.probes.body import Body, UnfitError, tensors
-from pytest_mcr.probes.states import CHUNK_ROWS, Reader, StatesError, StateWriter
+from pytest_mcr.probes.states import CHUNK_ROWS, Reader, StateWriter
 from tests.unit.tiny import build
 from tests.unit.tiny_requests import clip
 

@@ -23,6 +23,10 @@ NOISE: Final = "noise "
 PROMPT: Final = "prompt:"
 AS_ASKED: Final = "none"
 """``prompt:none``: the run's own prompt, read as the run reads answers; what the other prompts are held against."""
+STEPS_VERSION: Final = 1
+"""Of free generation by a rule, in the cache's keys; raise it when the same branches may be written otherwise."""
+WRITTEN: Final = "joint?decode=generate"
+"""The text that the model writes without any rule; what rules in free generation are held against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,12 @@ class Rule:
 
 _WEIGHT: Final = (0.25, 0.5, 1.0, 2.0)
 _SILENCE: Final = Parameter("silence", words=("silence", "none"))
+_DECODE: Final = Parameter("score", words=("score", "generate"))
+_MASK: Final = Parameter(0.1, high=1.0, open_low=True)
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
-        "joint": Rule("J: the answer as it is", {}),
+        "joint": Rule("J: the answer as it is", {"decode": _DECODE}),
         "hard-switch": Rule("A: the text is never looked at; the line to beat", {}),
         "self-gated": Rule(
             "A where its two best are kappa nats apart, else J",
@@ -100,7 +106,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         ),
         "aad": Rule(
             "J + alpha (J - T): audio-aware decoding (arXiv 2506.07233); T over silence, or without=none for no audio",
-            {"alpha": Parameter(1.0, grid=_WEIGHT), "without": _SILENCE},
+            {"alpha": Parameter(1.0, grid=_WEIGHT), "without": _SILENCE, "decode": _DECODE, "mask": _MASK},
         ),
         "acd": Rule(
             "J + alpha (J - P): audio-contrastive decoding, P the clip under white noise, snr in dB, with the text",
@@ -119,6 +125,8 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
                 ),
                 "gates": Parameter("both", words=("both", "margin", "outcome", "none")),
                 "bound": Parameter("yes", words=("yes", "no")),
+                "decode": _DECODE,
+                "mask": _MASK,
             },
         ),
     }
@@ -166,14 +174,27 @@ class Arm:
         return _branches(self)
 
     @property
+    def writes(self) -> bool:
+        """Whether the rule is at work in free generation, token by token, and not on candidate scores."""
+        return self.options.get("decode") == "generate"
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether that takes other branches than J, so that only a model which shows its distributions can do it."""
+        return self.writes and len(self.branches) > 1
+
+    @property
     def passes(self) -> int:
         """Forward passes of the model that one answer takes; an answer written out counts as one."""
         return len(self.branches) or 1
 
     @property
     def settings(self) -> tuple[Arm, ...]:
-        """The arm at every value of the options that were left open, in the order of the grid; itself without any."""
-        if self.prompt is not None:
+        """The arm at every value of the options that were left open, in the order of the grid; itself without any.
+
+        In free generation every value would have to be written anew: nothing is left open.
+        """
+        if self.prompt is not None or self.writes:
             return (self,)
         known = RULES[self.name].parameters
         given = dict(self.given)
@@ -244,13 +265,15 @@ def parse_arm(text: str) -> Arm:
             given[key] = known[key].parse(value)
         except ValueError as error:
             raise ValueError(f"for {key} {error}, in place of {value!r}") from None
+    if "mask" in given and given.get("decode") != "generate":
+        raise ValueError("mask beside decode=generate alone: among candidates nothing is masked")
     return Arm(name, tuple((key, given[key]) for key in known if key in given))
 
 
 def arms_of(texts: tuple[str, ...]) -> tuple[Arm, ...]:
     """The arms of a run, each once: `CONTROLS` first, then those asked for, or the default ones.
 
-    Prompts are held against the run's own prompt, which comes along where there are any.
+    Prompts are held against the run's own prompt, rules in free generation against `WRITTEN`: these come along too.
 
     Raises:
         ValueError: a text is no arm.
@@ -258,4 +281,5 @@ def arms_of(texts: tuple[str, ...]) -> tuple[Arm, ...]:
     asked = tuple(parse_arm(text) for text in texts or DEFAULT_ARMS)
     prompts = any(arm.prompt is not None for arm in asked)
     first = (*(Arm(name) for name in CONTROLS), *((Arm(f"{PROMPT}{AS_ASKED}"),) if prompts else ()))
-    return tuple(dict.fromkeys((*first, *asked)))
+    written = (parse_arm(WRITTEN),) if any(arm.writes for arm in asked) else ()
+    return tuple(dict.fromkeys((*first, *written, *asked)))

@@ -12,6 +12,10 @@ from pytest_mcr.core.repair import answer
 from pytest_mcr.core.repair_arms import NOISE, Arm
 
 NO_SCORES: Final = "the model gives no scores of a closed candidate set"
+NOT_WRITTEN: Final = (
+    "free generation by a rule needs the model's next-token distributions: a local model (lab, hf:REPO, a folder) "
+    "that answers greedily"
+)
 WITHOUT_TEXT: Final[Mapping[str, str]] = {"joint": "audio", "text": "silence", "text_alone": "nothing"}
 """What a branch with a text is where there is no text to give: in neutral J is A, and T is 0."""
 OPTIONAL: Final = ("text_alone", "nothing")
@@ -28,6 +32,11 @@ def slot(branch: str, condition: str) -> str:
 def prompt_slot(name: str, condition: str) -> str:
     """The same for a prompt arm."""
     return f"prompt {name}:{condition}"
+
+
+def written_slot(arm: Arm, condition: str) -> str:
+    """The same for an arm in free generation."""
+    return f"written {arm.text}:{condition}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +67,8 @@ class RepairCase:
         candidates: the closed answer set in the order in which it is shown; empty when open-ended.
         conditions: that were asked.
         scores: sum of log p in nats by candidate, by `slot`; None from a model that gives none.
-        answers: the label given, by `prompt_slot`; None for flagged and unparsed.
-        rights: whether that answer is the gold, by `prompt_slot`.
+        answers: the label given, by `prompt_slot` and `written_slot`; None for flagged and unparsed.
+        rights: whether that answer is the gold, by the same.
         errors: why there is no answer, by slot.
     """
 
@@ -81,6 +90,11 @@ class RepairCase:
             name = prompt_slot(arm.prompt, condition)
             if name in self.errors or name not in self.answers:
                 return Given(None, self.errors.get(name, "not asked"))
+            return Given(self.answers[name], None, self.rights[name])
+        if arm.writes:
+            name = written_slot(arm, condition)
+            if name in self.errors or name not in self.answers:
+                return Given(None, self.errors.get(name, NOT_WRITTEN))
             return Given(self.answers[name], None, self.rights[name])
         places = {branch: slot(branch, condition) for branch in arm.branches}
         failed = next((self.errors[place] for place in places.values() if place in self.errors), None)

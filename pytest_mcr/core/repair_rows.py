@@ -1,7 +1,7 @@
 """What each repair arm gains and costs: accuracy by condition, and differences to the unrepaired answer by pairs.
 
-Rules on scores are held against J as its scores answer it; prompts against the run's own prompt, read as the run reads
-answers. Both sides of a difference are the same clips.
+Rules on scores are held against J as its scores answer it; rules in free generation against J's text; prompts against
+the run's own prompt, read as the run reads answers. Both sides of a difference are the same clips.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from pytest_mcr.core.clusters import Clusters, Floats, Mask, clustered, roster
 from pytest_mcr.core.estimates import Estimate, mean_of, rate, ratio, undefined
 from pytest_mcr.core.metrics import Metric, rows_of
 from pytest_mcr.core.rates import Estimates
-from pytest_mcr.core.repair_arms import AS_ASKED, PROMPT, Arm
+from pytest_mcr.core.repair_arms import AS_ASKED, PROMPT, WRITTEN, Arm, parse_arm
 from pytest_mcr.core.repair_cases import RepairCase
 
 JOINT: Final = Arm("joint")
 SWITCH: Final = Arm("hard-switch")
+TEXT: Final = parse_arm(WRITTEN)
 OWN_PROMPT: Final = Arm(f"{PROMPT}{AS_ASKED}")
 RECOVERED: Final = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (-1.0, 0.0), (0.0, -1.0), (-1.0, -1.0))
 """Corners of (arm - J, A - J) of one sample: J right leaves both at most 0, J wrong at least 0."""
@@ -38,7 +39,9 @@ _CHANGES: Final = (
 
 def baseline(arm: Arm) -> Arm:
     """What an arm is held against."""
-    return JOINT if arm.prompt is None else OWN_PROMPT
+    if arm.prompt is not None:
+        return OWN_PROMPT
+    return TEXT if arm.writes else JOINT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,11 +167,12 @@ def _difference(sheet: Sheet, arm: Arm, condition: str, sign: float) -> Estimate
 
 
 def _recovered(sheet: Sheet, arm: Arm) -> Estimate:
-    """A is the answer without the text, given as the arm gives its own: by scores, or to the run's own prompt."""
+    """A is the answer without the text, given as the arm gives its own: by scores, or in words."""
     values, both = sheet.change(arm, ADVERSARIAL)
-    alone = sheet.of(SWITCH, ADVERSARIAL) if arm.prompt is None else sheet.of(OWN_PROMPT, NEUTRAL)
+    before = baseline(arm)
+    alone = sheet.of(SWITCH, ADVERSARIAL) if before == JOINT else sheet.of(before, NEUTRAL)
     among = both & alone.ok
-    lost = alone.right.astype(np.float64) - sheet.of(baseline(arm), ADVERSARIAL).right
+    lost = alone.right.astype(np.float64) - sheet.of(before, ADVERSARIAL).right
     n = int(among.sum())
     missing = sheet.of(arm, ADVERSARIAL).missing or alone.missing
     if not n:

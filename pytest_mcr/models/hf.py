@@ -27,20 +27,14 @@ from pytest_mcr.models.hf_inputs import Inputs
 from pytest_mcr.models.hf_lanes import Lanes, lanes_for
 from pytest_mcr.models.hf_load import Checkpoint, load_checkpoint
 from pytest_mcr.models.hf_remote import code_run
+from pytest_mcr.models.hf_traits import DECODING, engine_traits
 from pytest_mcr.models.prefix import ENGINE_VERSION
 from pytest_mcr.models.prefix_answers import Answerer
 from pytest_mcr.models.prefix_work import Recurring, Share, Work
-from pytest_mcr.models.protocol import Audio, Model, Request, Response
+from pytest_mcr.models.protocol import Audio, Contrasted, Model, Request, Response
 from pytest_mcr.models.spec import Spec
 
 ADAPTER_VERSION: Final = 2
-DECODING: Final = (
-    "do_sample", "temperature", "top_p", "top_k", "num_beams", "repetition_penalty", "no_repeat_ngram_size",
-    "suppress_tokens", "begin_suppress_tokens",
-)  # fmt: skip
-"""Settings of a checkpoint's generation config that greedy decoding sets aside; recorded in the traits."""
-KERNELS: Final = ("flash", "mem_efficient", "cudnn", "math")
-"""What torch may choose from for attention on a GPU; recorded in the traits."""
 
 
 def load(
@@ -191,6 +185,22 @@ class HfModel:
                 [answers[place]] = answerer.answer_whole([request])
         return [answers[place] for place in range(len(requests))]
 
+    @property
+    def contrasts(self) -> bool:
+        """Whether `respond_contrasted` writes as this model does: greedily."""
+        return self._generation == "greedy"
+
+    @torch.inference_mode()
+    def respond_contrasted(self, requests: Sequence[Contrasted]) -> list[Response]:
+        """Answer one by one, each written by its rule on two branches (`hf_contrast`).
+
+        Raises:
+            DeliveryError: the audio did not become placeholders and features.
+        """
+        answerer = self._loaded()
+        refused = self._refused([one.other for one in requests]) | self._refused(requests)
+        return [refused.get(place) or answerer.answer_contrasted(one) for place, one in enumerate(requests)]
+
     def prefetch(self, audio: Audio) -> None:
         """Have a clip's features extracted by another thread, for the next `respond`; returns at once."""
         self._inputs.prefetch(audio)
@@ -282,19 +292,5 @@ class HfModel:
             "order": self._inputs.order or self._chat.order,
             "generation": self._generation,
             "checkpoint_generation": {name: own[name] for name in DECODING if name in own},
-            "engine": self._describe_engine(answerer),
-        }
-
-    def _describe_engine(self, answerer: Answerer) -> dict[str, object]:
-        return {
-            "continuation": answerer.way,
-            "reason": answerer.found.reason,
-            "shares_batches": self._inputs.shares_batches,
-            "tokenizes_apart": self._inputs.tokenizes_apart,
-            "narrows_window": answerer.decoder.network.window is not None,
-            "last_layer": "everywhere" if answerer.decoder.network.tail is None else "where it is read",
-            "lanes": self._lanes.count,
-            "head": "chosen places" if answerer.decoder.network.headless else "the model's own",
-            "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
-            "sdp_kernels": [name for name in KERNELS if getattr(torch.backends.cuda, f"{name}_sdp_enabled")()],
+            "engine": engine_traits(answerer, self._inputs, self._lanes.count),
         }

@@ -144,9 +144,8 @@ class Decoder:
         """
         words: list[list[int]] = [[] for _ in limits]
         open_rows = {row for row, limit in enumerate(limits) if limit > 0}
-        logits = prefilled.logits
         for step in range(max(limits, default=0)):
-            chosen = logits.argmax(-1)
+            chosen = prefilled.logits.argmax(-1)
             for row, token in enumerate(chosen.tolist()):
                 if row in open_rows:
                     if token in self.stops:
@@ -157,11 +156,15 @@ class Decoder:
                         open_rows.discard(row)
             if not open_rows:
                 break
-            ones = torch.ones_like(chosen)[:, None]
-            logits = self._continue(prefilled, prefilled.cache, chosen[:, None], ones)[:, -1]
-            prefilled.mask = torch.cat([prefilled.mask, ones], 1)
-            prefilled.lengths = prefilled.lengths + 1
+            self.step(prefilled, chosen)
         return words
+
+    def step(self, prefilled: Prefilled, tokens: torch.Tensor) -> None:
+        """Feed one more token a row, shape (rows,), and have the logits of what follows it."""
+        ones = torch.ones_like(tokens)[:, None]
+        prefilled.logits = self._continue(prefilled, prefilled.cache, tokens[:, None], ones)[:, -1]
+        prefilled.mask = torch.cat([prefilled.mask, ones], 1)
+        prefilled.lengths = prefilled.lengths + 1
 
     def regret(self, prefilled: Prefilled, words: Sequence[int]) -> float:
         """By how much another token is more likely than one of the words, at most, in nats; 0 for greedy words.

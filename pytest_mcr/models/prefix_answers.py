@@ -9,9 +9,11 @@ from typing import Final
 
 import torch
 
+from pytest_mcr.core.repair_steps import next_token
 from pytest_mcr.errors import ResponseError
 from pytest_mcr.models.hf_ahead import Key
 from pytest_mcr.models.hf_batches import BatchLimit
+from pytest_mcr.models.hf_contrast import lock_step
 from pytest_mcr.models.hf_decode import Decoder
 from pytest_mcr.models.hf_delivery import Tensors
 from pytest_mcr.models.hf_inputs import Inputs
@@ -22,7 +24,7 @@ from pytest_mcr.models.prefix_probe import Capability, Probe, probed_network
 from pytest_mcr.models.prefix_stages import Stages
 from pytest_mcr.models.prefix_walk import Ask, Told
 from pytest_mcr.models.prefix_work import Share, Topic
-from pytest_mcr.models.protocol import Request, Response
+from pytest_mcr.models.protocol import Contrasted, Request, Response
 
 DRAFTS: Final = 8
 """Labels that go along unscored, as drafts of the text, at most."""
@@ -129,6 +131,18 @@ class Answerer:
             words = self.decoder.greedy(prefilled, [ask.limit for ask in asks])
         return self._responses(requests, list(map(Told, words, scores)))
 
+    def answer_contrasted(self, request: Contrasted) -> Response:
+        """An answer written by a rule, both branches by the plain path."""
+        branches = dict(zip(request.arm.branches, (request, request.other), strict=True))
+        with self.stages("features"):
+            inputs = {name: self._joined([self._inputs.build([one])]) for name, one in branches.items()}
+        with self.stages("prefill"):
+            prefilled = {name: self.decoder.prefill(tensors) for name, tensors in inputs.items()}
+        with self.stages("decode"):
+            choose = functools.partial(next_token, request.arm)
+            words = lock_step(self.decoder, prefilled, request.max_new_tokens, choose)
+        return Response(self._texts([words])[0])
+
     def fit(self, request: Request, limit: BatchLimit) -> None:
         """Find the largest batch of prompts such as this one that fits.
 
@@ -197,14 +211,18 @@ class Answerer:
             words = [one.words for one in told]
             if self._generation == "model":
                 words = [self._generate(request) for request in requests]
-            texts = self._tokenizer.batch_decode(words, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            texts = self._texts(words)
         responses = []
         for request, text, one in zip(requests, texts, told, strict=True):
             scored = request.want_scores and request.candidates
             scores = dict(zip(request.candidates, one.scores, strict=True)) if scored else None
             lengths = {label: len(self._label_ids(label)) + 1 for label in request.candidates} if scored else None
-            responses.append(Response(str(text), scores, lengths=lengths))
+            responses.append(Response(text, scores, lengths=lengths))
         return responses
+
+    def _texts(self, words: Sequence[Sequence[int]]) -> list[str]:
+        decoded = self._tokenizer.batch_decode(words, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return [str(text) for text in decoded]
 
     def _generate(self, request: Request) -> list[int]:
         """One row by the checkpoint's own generation config; alone, so that sampling depends on the request only."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from pytest_mcr.core.repair_arms import Arm
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -46,6 +48,19 @@ class Request:
     want_scores: bool
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contrasted(Request):
+    """A request whose answer is written by a rule: the request itself is J, and another branch is decoded beside it.
+
+    Attributes:
+        other: the other branch; its limit and candidates play no part.
+        arm: of two branches, in free generation.
+    """
+
+    other: Request
+    arm: Arm
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """A model's answer to one request.
@@ -83,6 +98,9 @@ class Model(Protocol):
     A model that can draw answers may have ``respond_sampled(requests)``: as ``respond``, at a temperature of its own,
     for ``--mcr-confidence sample:K``. A case is asked K times under different ids; an answer should depend on the
     request and its id alone, so that every run draws the same.
+
+    A model that sees its own next-token distributions may have ``contrasts`` (True) and, for the repair arms with
+    ``decode=generate``, ``respond_contrasted(requests)``: text by a rule on two branches.
     """
 
     name: str

@@ -29,8 +29,9 @@ ASIDE: Final = (("irrelevant drop", "irrelevant_drop"), ("neutral change", "neut
 """Columns of the third."""
 LEGEND: Final = (
     "gain: adversarial accuracy won; drop: faithful accuracy lost; recovered: gain as a share of what never seeing the "
-    "text would gain (hard-switch is the line to beat). Rules on scores are held against joint, prompts against "
-    "prompt:none, on the same clips. passes: forward passes of the model an answer."
+    "text would gain (hard-switch is the line to beat). Rules on scores are held against joint, rules in free "
+    "generation against joint?decode=generate, prompts against prompt:none, on the same clips. passes: forward passes "
+    "of the model an answer; a branch that is written out counts as one."
 )
 NOTE_LIMIT: Final = 160
 

@@ -12,11 +12,12 @@ from typing import Final, Literal
 
 import numpy as np
 
+from pytest_mcr.core.repair_arms import STEPS_VERSION
 from pytest_mcr.data.audio import digest as digest_of
 from pytest_mcr.data.audio import with_noise
 from pytest_mcr.errors import AudioError
-from pytest_mcr.models.protocol import Audio, Model, Response
-from pytest_mcr.run.ask import ask_each, ask_together, failed
+from pytest_mcr.models.protocol import Audio, Contrasted, Model, Request, Response
+from pytest_mcr.run.ask import ask_contrasted, ask_each, ask_together, failed
 from pytest_mcr.run.cache import ResponseCache
 from pytest_mcr.run.cache_key import answer_key
 from pytest_mcr.run.clips import Clip, Clips
@@ -127,12 +128,31 @@ class Answers:
         fresh: dict[tuple[str, str], Response] = {}
         for way in WAYS:
             questions = prepared.open(way)
-            requests = [question.request(self._played(prepared, question), self._tokens) for question in questions]
             ask = ask_each if way == PLAIN and way in self._ways else ask_together
-            responses = ask(self.model, requests)
-            fresh |= {(question.id, way): answer for question, answer in zip(questions, responses, strict=True)}
+            own = [question for question in questions if question.contrast is None]
+            responses = ask(self.model, [self._request(prepared, question) for question in own])
+            fresh |= {(question.id, way): answer for question, answer in zip(own, responses, strict=True)}
+            fresh |= self._written(prepared, questions, way)
         self._keep(prepared, fresh)
         return [self._answer(prepared, fresh, question) for question in prepared.questions]
+
+    def _written(self, prepared: Prepared, questions: Sequence[Question], way: Way) -> dict[tuple[str, str], Response]:
+        """Answers of those that are written by a rule."""
+        ids, requests = [], []
+        for question in questions:
+            if question.contrast is not None:
+                own, beside = self._request(prepared, question), question.contrast.other
+                ids.append((question.id, way))
+                requests.append(
+                    Contrasted(
+                        own.id, own.audio, own.prompt, own.candidates, own.max_new_tokens, own.want_scores,
+                        other=self._request(prepared, beside), arm=question.contrast.arm,
+                    )
+                )  # fmt: skip
+        return dict(zip(ids, ask_contrasted(self.model, requests) if requests else [], strict=True))
+
+    def _request(self, prepared: Prepared, question: Question) -> Request:
+        return question.request(self._played(prepared, question), self._tokens)
 
     def _answer(self, prepared: Prepared, fresh: dict[tuple[str, str], Response], question: Question) -> Answer:
         clip = prepared.clips[question.case.sample.audio]
@@ -165,6 +185,10 @@ class Answers:
         rate = self.clips.rate or clip.rate
         noisy = f"{clip.digest} under {question.noise}"
         digests = {"clip": clip.digest, "noise": noisy, "silence": f"silence at {rate} Hz", "none": None}
+        path: str = way
+        if question.contrast is not None:
+            beside = self._key(question.contrast.other, clip, way)
+            path = f"{way} {STEPS_VERSION} {dict(question.contrast.arm.options)} beside {beside}"
         return answer_key(
             fingerprint=self.fingerprint,
             digest=digests[question.sound],
@@ -174,7 +198,7 @@ class Answers:
             candidates=question.candidates,
             max_new_tokens=question.tokens or self._tokens,
             want_scores=bool(question.candidates),
-            path=way,
+            path=path,
         )
 
     def _played(self, prepared: Prepared, question: Question) -> Audio | None:

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Final
 
 from pytest_mcr.errors import AdapterError, DeliveryError, McrError, ModelRaisedError, ResponseError, StopRunError
-from pytest_mcr.models.protocol import Model, Request, Response
+from pytest_mcr.models.protocol import Contrasted, Model, Request, Response
 from pytest_mcr.report.wording import safe
 from pytest_mcr.run.exits import INVALID_EXIT
 
@@ -47,6 +47,16 @@ def ask_sampled(model: Model, requests: Sequence[Request]) -> list[Response]:
     """
     draw: Respond = getattr(model, "respond_sampled")  # noqa: B009 - an optional method, in no protocol
     return _ask_safely(model, requests, draw)
+
+
+def ask_contrasted(model: Model, requests: Sequence[Contrasted]) -> list[Response]:
+    """Have answers written by rules through ``respond_contrasted``, which the model must have.
+
+    Raises:
+        StopRunError: audio did not reach the model, or the way to it is broken.
+    """
+    write: Respond = getattr(model, "respond_contrasted")  # noqa: B009 - an optional method, in no protocol
+    return _ask_safely(model, requests, write)
 
 
 def _ask_safely(model: Model, requests: Sequence[Request], respond: Respond) -> list[Response]:
@@ -99,6 +109,8 @@ def ask(model: Model, requests: Sequence[Request], respond: Respond | None = Non
 
 def own_copy(request: Request) -> Request:
     """The request with samples of its own: a model may scale them in place, and the next case shares the clip."""
+    if isinstance(request, Contrasted):
+        request = replace(request, other=own_copy(request.other))
     audio = request.audio
     return request if audio is None else replace(request, audio=replace(audio, samples=audio.samples.copy()))
 

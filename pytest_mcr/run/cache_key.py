@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import version
 from operator import index
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import soundfile
 
@@ -44,7 +44,7 @@ def answer_key(
     candidates: Sequence[str],
     max_new_tokens: int,
     want_scores: bool,
-    path: Literal["engine", "plain"],
+    path: str,
 ) -> str:
     """Key of an answer: sha256 hex of the whole resolved request. The request's id is no part of it.
 
@@ -57,7 +57,7 @@ def answer_key(
         candidates: in the order the model is given them.
         max_new_tokens: most tokens of the greedy answer.
         want_scores: whether the candidates are scored.
-        path: how the model is asked: the shared-prefix engine, or one request at a time.
+        path: how the model is asked: the shared-prefix engine, one request at a time, or by which rule beside what.
     """
     return _key(
         "answer",

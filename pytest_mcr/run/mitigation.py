@@ -13,14 +13,14 @@ from pytest_mcr.core.grammar import Gate
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS, conclusion
 from pytest_mcr.core.prompts import TEMPLATES, Template, render
 from pytest_mcr.core.repair_arms import AS_ASKED, NOISE, Arm, arms_of
-from pytest_mcr.core.repair_cases import OPTIONAL, RepairCase, prompt_slot, slot
+from pytest_mcr.core.repair_cases import OPTIONAL, RepairCase, prompt_slot, slot, written_slot
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.errors import OptionError
 from pytest_mcr.models.oracle_memory import Told
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.run.answers import Answer
 from pytest_mcr.run.observe import observe
-from pytest_mcr.run.questions import Noise, Question, branch_question, case_question
+from pytest_mcr.run.questions import Contrast, Noise, Question, branch_question, case_question
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subject import Subject
 
@@ -37,6 +37,7 @@ class Asked:
     question: Question
     slot: str | None = None
     prompt: str | None = None
+    written: str | None = None
 
 
 class Mitigation:
@@ -79,7 +80,8 @@ class Mitigation:
         """
         sample = self._samples[sample_id]
         conditions = tuple(c for c in sample.conditions if c in self._conditions)
-        asked = questions(sample, conditions, self._arms, self._template, self._settings)
+        arms = [arm for arm in self._arms if not arm.contrasts or self._subject.contrasts]
+        asked = questions(sample, conditions, arms, self._template, self._settings)
         self._subject.forget()
         answers = self._subject.answers([one.question for one in asked])
         by_score = self._settings.answer == "score"
@@ -145,7 +147,9 @@ def questions(
         template: of the run.
         settings: of the run; an answer has the room that the user asked for, else its template's own.
     """
-    branches = dict.fromkeys(branch for arm in arms for branch in arm.branches) if sample.candidates else {}
+    scored = [arm for arm in arms if not arm.writes] if sample.candidates else []
+    branches = dict.fromkeys(branch for arm in scored for branch in arm.branches)
+    written = [arm for arm in arms if arm.writes]
     prompts = [arm.prompt for arm in arms if arm.prompt is not None]
     own = AS_ASKED if prompts else None
     found: dict[str, Asked] = {}
@@ -162,6 +166,10 @@ def questions(
         for number, name in enumerate(name for name in prompts if name != AS_ASKED):
             question = _prompted(case, name, template, settings.max_new_tokens, number)
             found[question.id] = Asked(question, None, prompt_slot(name, condition))
+        for number, arm in enumerate(written, start=len(prompts) + len(branches)):
+            question = _written(case, arm, template, settings.seed, number)
+            place = next((key for key, one in found.items() if one.question.id == question.id), question.id)
+            found[place] = replace(found.get(place, Asked(question)), written=written_slot(arm, condition))
     return list(found.values())
 
 
@@ -178,6 +186,15 @@ def _branch(case: Case, branch: str, template: Template, seed: int, number: int)
         return case_question(case if place == "joint" else neutral, template)
     silence = "none" if place in OPTIONAL else "silence"
     return branch_question(neutral if _LETTER[place] == "0" else case, _LETTER[place], template, silence)
+
+
+def _written(case: Case, arm: Arm, template: Template, seed: int, number: int) -> Question:
+    """Without a rule it is the case itself, so that the cache holds it."""
+    asked = case_question(case, template)
+    if not arm.contrasts:
+        return asked
+    other = _branch(case, arm.branches[1], template, seed, number)
+    return replace(asked, id=f"{case.id}::{SUITE}.{number}", closed=False, contrast=Contrast(arm, other))
 
 
 def _noisy(case: Case, template: Template, noise: Noise, number: int) -> Question:
@@ -239,6 +256,12 @@ def kept(
             errors[one.prompt] = seen.error
         elif one.prompt is not None:
             answers[one.prompt], rights[one.prompt] = seen.answer, seen.verdict is Verdict.AUDIO
+        if one.written is not None:
+            text = _seen(one.question, answer, by_score=False)
+            if text.error is not None:
+                errors[one.written] = text.error
+            else:
+                answers[one.written], rights[one.written] = text.answer, text.verdict is Verdict.AUDIO
     return RepairCase(
         sample.id, sample.task, sample.split_group or cluster, digest, sample.gold, sample.candidates,
         tuple(conditions), scores, answers, rights, errors,
@@ -247,7 +270,7 @@ def kept(
 
 def _seen(question: Question, answer: Answer, *, by_score: bool) -> Observation:
     response, sample = answer.response, question.case.sample
-    if not question.closed and response.text is not None:
+    if not question.closed and question.contrast is None and response.text is not None:
         response = replace(response, text=conclusion(response.text, sample.candidates))
     return observe(
         question.case,

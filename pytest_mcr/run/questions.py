@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from pytest_mcr.core.case import NEUTRAL, PLACEBO, Case
 from pytest_mcr.core.prompts import Template, render
+from pytest_mcr.core.repair_arms import Arm
 from pytest_mcr.errors import OptionError
 from pytest_mcr.models.oracle_memory import Told
 from pytest_mcr.models.protocol import Audio, Request
@@ -38,6 +39,19 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
+class Contrast:
+    """How an answer is written by a rule.
+
+    Attributes:
+        arm: the rule, in free generation.
+        other: the branch decoded beside the question's own; about the same clip.
+    """
+
+    arm: Arm
+    other: Question
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One question about a clip.
 
@@ -51,6 +65,7 @@ class Question:
         closed: the answer is one of the sample's candidates; else it is free text and no candidate is scored.
         tokens: room for the answer, None for the run's own.
         noise: signal-to-noise ratio in dB and seed, where noise is played.
+        contrast: the rule that writes the answer, None for the model's own words.
     """
 
     id: str
@@ -62,6 +77,7 @@ class Question:
     closed: bool = True
     tokens: int | None = None
     noise: Noise = Noise(0.0, 0)
+    contrast: Contrast | None = None
 
     @property
     def candidates(self) -> tuple[str, ...]:

@@ -68,6 +68,11 @@ class Subject:
         """Whether the model can be asked one question at a time by a way of its own."""
         return hasattr(self.model, "respond_plain")
 
+    @property
+    def contrasts(self) -> bool:
+        """Whether the model can write an answer by a rule on two branches."""
+        return bool(getattr(self.model, "contrasts", False))
+
     def take_news(self) -> Process | None:
         """Facts about this process, if they changed since they were last taken."""
         news, self._news = self._news, False

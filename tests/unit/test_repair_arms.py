@@ -32,6 +32,8 @@ SAMPLE = Sample(
         ("acd", "acd", ("joint", "noise 0")),
         ("acd?snr=-6.0", "acd?snr=-6", ("joint", "noise -6")),
         ("prompt:reason", "prompt:reason", ()),
+        ("joint?decode=generate", "joint?decode=generate", ("joint",)),
+        ("aad?mask=.5&decode=generate", "aad?decode=generate&mask=0.5", ("joint", "text")),
     ],
 )
 def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> None:
@@ -48,9 +50,9 @@ def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> 
         ("help", "one of joint, hard-switch, self-gated, pmi, contextual, aad, acd, gacl, prompt:audio-priority"),
         ("gcal", "did you mean gacl?"),
         ("prompt:none", "one of joint"),
-        ("gacl?", "KEY one of lambda, tau, norm, gates, bound, in place of ''"),
+        ("gacl?", "KEY one of lambda, tau, norm, gates, bound, decode, mask, in place of ''"),
         ("gacl?lambda", "in place of 'lambda'"),
-        ("gacl?alpha=1", "KEY one of lambda, tau, norm, gates, bound, in place of 'alpha=1'"),
+        ("gacl?alpha=1", "KEY one of lambda, tau, norm, gates, bound, decode, mask, in place of 'alpha=1'"),
         ("gacl?lambda=-1", "for lambda a number of at least 0, in place of '-1'"),
         ("gacl?lambda=nan", "for lambda a number of at least 0, in place of 'nan'"),
         ("gacl?lambda=inf", "for lambda a number of at least 0, in place of 'inf'"),
@@ -58,6 +60,8 @@ def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> 
         ("gacl?norm=L2", "for norm one of softmax, center, zscore, in place of 'L2'"),
         ("acd?snr=99", "for snr a number of at least -40 and at most 40, in place of '99'"),
         ("gacl?tau=1&tau=2", "option tau once"),
+        ("gacl?mask=0.5", "mask beside decode=generate alone"),
+        ("aad?decode=generate&mask=0", "for mask a number above 0 and at most 1, in place of '0'"),
         ("hard-switch?x=1", "'hard-switch' without options"),
         ("prompt:reason?x=1", "'prompt:reason' without options"),
     ],
@@ -80,11 +84,14 @@ def test_what_is_fixed_is_not_tuned() -> None:
     assert {setting.options["lambda"] for setting in parse_arm("gacl?lambda=0.7").settings} == {0.7}
     assert len(parse_arm("gacl?lambda=0.7&norm=center").settings) == 3
     assert len(parse_arm("hard-switch").settings) == 1
+    assert len(parse_arm("gacl?decode=generate").settings) == 1  # every value would have to be written anew
 
 
 def test_the_controls_always_come_along_and_the_own_prompt_with_prompts() -> None:
     assert [arm.text for arm in arms_of(("gacl", "hard-switch", "gacl"))] == ["joint", "hard-switch", "gacl"]
     assert [arm.text for arm in arms_of(("prompt:reason",))] == ["joint", "hard-switch", "prompt:none", "prompt:reason"]
+    written = ["joint", "hard-switch", "joint?decode=generate", "aad?decode=generate"]
+    assert [arm.text for arm in arms_of(("aad?decode=generate",))] == written
     assert {arm.name for arm in arms_of(())} == set(RULES) - {"acd"}  # it asks the model more
 
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from pytest_mcr.core.perturbers import NOISE, PERTURBERS, Perturbation
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS
 
 Value = float | str
-NOISE: Final = "noise "
-"""Begins the name of a branch P, before the signal-to-noise ratio in dB: the clip under white noise, with the text."""
+PERTURBED: Final = "P "
+"""Begins the name of a branch P, before perturber and amount, e.g. ``P noise 0``: the perturbed clip, with the text."""
 PROMPT: Final = "prompt:"
 AS_ASKED: Final = "none"
 """``prompt:none``: the run's own prompt, read as the run reads answers; what the other prompts are held against."""
@@ -103,10 +104,13 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
             {"alpha": Parameter(1.0, grid=_WEIGHT), "without": _SILENCE},
         ),
         "acd": Rule(
-            "J + alpha (J - P): audio-contrastive decoding, P the clip under white noise, snr in dB, with the text",
+            "J + alpha (J - P): audio-contrastive decoding, P the perturbed clip with the text; snr in dB for noise, "
+            "strength for the other perturbers",
             {
                 "alpha": Parameter(1.0, grid=(0.25, 0.5, 1.0, 1.25)),
+                "perturber": Parameter(NOISE, words=tuple(PERTURBERS)),
                 "snr": Parameter(0.0, low=-40.0, high=40.0),
+                "strength": Parameter(0.5, high=1.0),
             },
         ),
         "gacl": Rule(
@@ -202,10 +206,28 @@ def _branches(arm: Arm) -> tuple[str, ...]:
         "pmi": (str(options.get("of")), "silence"),
         "contextual": ("joint", *(("text_alone", "nothing") if silent else ("text", "silence"))),
         "aad": ("joint", "text_alone" if silent else "text"),
-        "acd": ("joint", f"{NOISE}{options.get('snr', 0.0):g}"),
+        "acd": ("joint", _perturbed(options)),
         "gacl": ("joint", "audio"),
     }
     return needed.get(arm.name, ())
+
+
+def _perturbed(options: Mapping[str, Value]) -> str:
+    name = str(options.get("perturber", NOISE))
+    if name != NOISE and not PERTURBERS[name].strength:
+        return f"{PERTURBED}{name}"
+    return f"{PERTURBED}{name} {options.get('snr' if name == NOISE else 'strength', 0.0):g}"
+
+
+def perturbation(branch: str, seed: int) -> Perturbation:
+    """What is done to the clip in a branch P.
+
+    Args:
+        branch: as `Arm.branches` names it.
+        seed: of the run.
+    """
+    name, _, amount = branch.removeprefix(PERTURBED).partition(" ")
+    return Perturbation(name, float(amount or 0), seed)
 
 
 def _written(value: Value) -> str:
@@ -244,7 +266,18 @@ def parse_arm(text: str) -> Arm:
             given[key] = known[key].parse(value)
         except ValueError as error:
             raise ValueError(f"for {key} {error}, in place of {value!r}") from None
-    return Arm(name, tuple((key, given[key]) for key in known if key in given))
+    arm = Arm(name, tuple((key, given[key]) for key in known if key in given))
+    _check_perturber(arm)
+    return arm
+
+
+def _check_perturber(arm: Arm) -> None:
+    """Refuse an amount that the perturber does not have: it would be recorded and change nothing."""
+    perturber = str(arm.options.get("perturber", NOISE))
+    amounts = {"snr": perturber == NOISE, "strength": PERTURBERS[perturber].strength}
+    idle = next((key for key, known in amounts.items() if not known and key in dict(arm.given)), None)
+    if idle is not None:
+        raise ValueError(f"no {idle} with perturber={perturber}, which has none")
 
 
 def arms_of(texts: tuple[str, ...]) -> tuple[Arm, ...]:

@@ -10,9 +10,10 @@ from typing import Final
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, NEUTRAL, Case, Observation, Sample, Verdict
 from pytest_mcr.core.catalogue import METRICS
 from pytest_mcr.core.grammar import Gate
+from pytest_mcr.core.perturbers import Perturbation
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS, conclusion
 from pytest_mcr.core.prompts import TEMPLATES, Template, render
-from pytest_mcr.core.repair_arms import AS_ASKED, NOISE, Arm, arms_of
+from pytest_mcr.core.repair_arms import AS_ASKED, PERTURBED, Arm, arms_of, perturbation
 from pytest_mcr.core.repair_cases import OPTIONAL, RepairCase, prompt_slot, slot
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.errors import OptionError
@@ -20,7 +21,7 @@ from pytest_mcr.models.oracle_memory import Told
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.run.answers import Answer
 from pytest_mcr.run.observe import observe
-from pytest_mcr.run.questions import Noise, Question, branch_question, case_question
+from pytest_mcr.run.questions import Question, branch_question, case_question
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subject import Subject
 
@@ -170,8 +171,8 @@ _LETTER: Final = {"joint": "J", "audio": "A", "text": "T", "silence": "0", "text
 
 def _branch(case: Case, branch: str, template: Template, seed: int, number: int) -> Question:
     """J is the case itself and A its neutral case, so that the cache holds what the benchmark asked."""
-    if branch.startswith(NOISE):
-        return _noisy(case, template, Noise(float(branch.removeprefix(NOISE)), seed), number)
+    if branch.startswith(PERTURBED):
+        return _perturbed(case, template, perturbation(branch, seed), number)
     place = slot(branch, case.condition).partition(":")[0]
     neutral = Case(case.sample, NEUTRAL)
     if place in ("joint", "audio"):
@@ -180,15 +181,15 @@ def _branch(case: Case, branch: str, template: Template, seed: int, number: int)
     return branch_question(neutral if _LETTER[place] == "0" else case, _LETTER[place], template, silence)
 
 
-def _noisy(case: Case, template: Template, noise: Noise, number: int) -> Question:
+def _perturbed(case: Case, template: Template, done: Perturbation, number: int) -> Question:
     return Question(
         f"{case.id}::{SUITE}.{number}",
         case,
         case.condition,
         render(template, case.sample, case.condition),
-        "noise",
+        "perturbed",
         told=_told(case),
-        noise=noise,
+        perturbation=done,
     )
 
 

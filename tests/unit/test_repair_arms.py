@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mcr.core.case import CONDITIONS, NEUTRAL, Sample
+from pytest_mcr.core.perturbers import PERTURBERS
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS, conclusion
 from pytest_mcr.core.prompts import DISCRETION, PAPER, render
-from pytest_mcr.core.repair_arms import RULES, arms_of, names, parse_arm
+from pytest_mcr.core.repair_arms import RULES, arms_of, names, parse_arm, perturbation
 
 SAMPLE = Sample(
     "SER-0000", "SER", "a.wav", "Which emotion is heard?", "happy",
@@ -29,8 +30,12 @@ SAMPLE = Sample(
         ("contextual", "contextual", ("joint", "text", "silence")),
         ("pmi?of=audio", "pmi?of=audio", ("audio", "silence")),
         ("hard-switch", "hard-switch", ("audio",)),
-        ("acd", "acd", ("joint", "noise 0")),
-        ("acd?snr=-6.0", "acd?snr=-6", ("joint", "noise -6")),
+        ("acd", "acd", ("joint", "P noise 0")),
+        ("acd?snr=-6.0", "acd?snr=-6", ("joint", "P noise -6")),
+        ("acd?perturber=noise", "acd?perturber=noise", ("joint", "P noise 0")),
+        ("acd?perturber=reverse", "acd?perturber=reverse", ("joint", "P reverse")),
+        ("acd?strength=.75&perturber=mask", "acd?perturber=mask&strength=0.75", ("joint", "P mask 0.75")),
+        ("acd?perturber=lowpass", "acd?perturber=lowpass", ("joint", "P lowpass 0.5")),
         ("prompt:reason", "prompt:reason", ()),
     ],
 )
@@ -57,6 +62,14 @@ def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> 
         ("gacl?tau=0", "for tau a number above 0, in place of '0'"),
         ("gacl?norm=L2", "for norm one of softmax, center, zscore, in place of 'L2'"),
         ("acd?snr=99", "for snr a number of at least -40 and at most 40, in place of '99'"),
+        (
+            "acd?perturber=flip",
+            "for perturber one of noise, reverse, lowpass, gaussian, downsample, mask, spectrum, in",
+        ),
+        ("acd?perturber=mask&strength=1.5", "for strength a number of at least 0 and at most 1, in place of '1.5'"),
+        ("acd?perturber=reverse&strength=1", "no strength with perturber=reverse, which has none"),
+        ("acd?strength=0.5", "no strength with perturber=noise, which has none"),
+        ("acd?perturber=lowpass&snr=0", "no snr with perturber=lowpass, which has none"),
         ("gacl?tau=1&tau=2", "option tau once"),
         ("hard-switch?x=1", "'hard-switch' without options"),
         ("prompt:reason?x=1", "'prompt:reason' without options"),
@@ -74,6 +87,18 @@ def test_every_name_is_an_arm_and_its_grid_is_made_of_arms(name: str) -> None:
     assert all(parse_arm(setting.text) == setting for setting in arm.settings)
     assert all(setting.settings == (setting,) for setting in arm.settings)
     assert len(set(arm.settings)) == len(arm.settings)
+
+
+def test_what_is_done_to_the_clip_says_all_that_it_depends_on() -> None:
+    done = {text: str(perturbation(parse_arm(text).branches[1], 7)) for text in (
+        "acd", "acd?perturber=reverse", "acd?perturber=lowpass", "acd?perturber=mask&strength=0.25",
+    )}  # fmt: skip
+    assert list(done.values()) == [
+        "white noise at 0 dB, seed 7",
+        "time reversal",
+        "a low-pass filter of strength 0.5",
+        "time masking of strength 0.25, seed 7",
+    ]
 
 
 def test_what_is_fixed_is_not_tuned() -> None:
@@ -171,3 +196,4 @@ def test_the_docs_name_every_arm() -> None:
     assert all(f"`{name}`" in page for name in RULES)
     assert all(name in page for name in PROMPT_ARMS)
     assert all(f"`{key}`" in page or f"`{key}=" in page for rule in RULES.values() for key in rule.parameters)
+    assert all(f"`{name}`" in page for name in PERTURBERS)

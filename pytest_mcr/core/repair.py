@@ -2,7 +2,8 @@
 
 Branches: J (audio and text), A (audio alone), T (the text over silence), 0 (silence); T and 0 also without any audio;
 P (the clip perturbed, and the text).
-All rules but ``acd`` take scores that others need anyway, so that one more of them costs no call of the model.
+All rules but ``acd`` and ``dola``, whose scores are contrasted between layers already, take scores that others need
+anyway, so that one more of them costs no call of the model.
 """
 
 from __future__ import annotations
@@ -141,6 +142,7 @@ _COMBINED: Final[Mapping[str, Callable[[Arm, Mapping[str, Floats]], Floats]]] = 
         "aad": _aad,
         "acd": _acd,
         "gacl": _gacl,
+        "dola": lambda arm, scores: scores[arm.branches[0]],
     }
 )
 

@@ -13,13 +13,14 @@ from pytest_mcr.core.grammar import Gate
 from pytest_mcr.core.perturbers import Perturbation
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS, conclusion
 from pytest_mcr.core.prompts import TEMPLATES, Template, render
-from pytest_mcr.core.repair_arms import AS_ASKED, PERTURBED, Arm, arms_of, perturbation
+from pytest_mcr.core.repair_arms import AS_ASKED, EARLY, PERTURBED, Arm, arms_of, perturbation
 from pytest_mcr.core.repair_cases import OPTIONAL, RepairCase, prompt_slot, slot
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.errors import OptionError
 from pytest_mcr.models.oracle_memory import Told
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.run.answers import Answer
+from pytest_mcr.run.dola import Dola
 from pytest_mcr.run.observe import observe
 from pytest_mcr.run.questions import Question, branch_question, case_question
 from pytest_mcr.run.settings import Settings
@@ -56,6 +57,7 @@ class Mitigation:
         self._subject = subject
         self._template = TEMPLATES[settings.template]
         self._arms = arms_of(settings.mitigation)
+        self._dola = Dola(self._arms, spec, subject, self._template)
         wanted = CONDITIONS if settings.conditions is None else settings.conditions
         self._conditions = tuple(condition for condition in CONDITIONS if condition in wanted)
         self._samples = {sample.id: sample for sample in dataset.samples if ADVERSARIAL in sample.texts}
@@ -84,7 +86,8 @@ class Mitigation:
         self._subject.forget()
         answers = self._subject.answers([one.question for one in asked])
         by_score = self._settings.answer == "score"
-        return kept(sample, conditions, list(zip(asked, answers, strict=True)), by_score=by_score)
+        case = kept(sample, conditions, list(zip(asked, answers, strict=True)), by_score=by_score)
+        return self._dola.added(case, sample)
 
 
 def check_arms(settings: Settings, dataset: Dataset) -> None:
@@ -146,7 +149,8 @@ def questions(
         template: of the run.
         settings: of the run; an answer has the room that the user asked for, else its template's own.
     """
-    branches = dict.fromkeys(branch for arm in arms for branch in arm.branches) if sample.candidates else {}
+    wanted = dict.fromkeys(branch for arm in arms for branch in arm.branches if not branch.startswith(EARLY))
+    branches = wanted if sample.candidates else {}
     prompts = [arm.prompt for arm in arms if arm.prompt is not None]
     own = AS_ASKED if prompts else None
     found: dict[str, Asked] = {}

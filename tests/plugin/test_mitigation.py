@@ -219,6 +219,20 @@ def test_without_scores_only_prompts_are_compared(mcr: Runner, data: Path, pulle
     assert gated.code == 8, gated.text
 
 
+def test_an_arm_that_looks_inside_needs_a_model_in_this_process(mcr: Runner, data: Path, pulled: Path) -> None:
+    words = (REPORT, SUITE, "--mcr-mitigation=dola", "--mcr-mitigation=gacl")
+    for model in (FOLLOWER, "pulledmodel:Pulled"):
+        ran = mcr(model, data, *words)
+        assert ran.code == 0, ran.text
+        assert {row["value"] for row in ran.results["metrics"] if row.get("arm") == "dola"} <= {None, 1}  # passes
+        assert "dola reads hidden states, which only a model in this process shows" in arms(ran, "gain")["dola"]["note"]
+        assert "dola reads hidden states" in " ".join(ran.text.split())
+        assert values(ran, "gain")["gacl"] is not None
+        ran.clean()
+    gated = mcr(FOLLOWER, data, SUITE, "--mcr-mitigation=dola", "--mcr-gate", "gain[dola] >= 0")
+    assert gated.code == 8, gated.text
+
+
 def test_an_open_ended_task_does_not_hide_the_others(mcr: Runner, tmp_path: Path) -> None:
     made = folders.records(24, ("AQA", "SER"))
     for number, row in enumerate(made["SER"]):  # more than twenty golds and no list of candidates: an open question
@@ -312,6 +326,8 @@ def test_a_real_model_is_asked_in_every_branch(pytester: pytest.Pytester) -> Non
         "acd",
         "acd?perturber=reverse",
         "contextual",
+        "dola",
+        "dola?bucket=high&mask=0",
         "gacl",
         "prompt:ignore-text",
         "prompt:reason",

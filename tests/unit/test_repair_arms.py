@@ -12,7 +12,8 @@ from pytest_mcr.core.case import CONDITIONS, NEUTRAL, Sample
 from pytest_mcr.core.perturbers import PERTURBERS
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS, conclusion
 from pytest_mcr.core.prompts import DISCRETION, PAPER, render
-from pytest_mcr.core.repair_arms import RULES, arms_of, names, parse_arm, perturbation
+from pytest_mcr.core.repair_arms import arms_of, early_exit, names, parse_arm, perturbation
+from pytest_mcr.core.repair_rules import RULES
 
 SAMPLE = Sample(
     "SER-0000", "SER", "a.wav", "Which emotion is heard?", "happy",
@@ -36,6 +37,8 @@ SAMPLE = Sample(
         ("acd?perturber=reverse", "acd?perturber=reverse", ("joint", "P reverse")),
         ("acd?strength=.75&perturber=mask", "acd?perturber=mask&strength=0.75", ("joint", "P mask 0.75")),
         ("acd?perturber=lowpass", "acd?perturber=lowpass", ("joint", "P lowpass 0.5")),
+        ("dola", "dola", ("early exit low 0.1",)),
+        ("dola?mask=0&bucket=high", "dola?bucket=high&mask=0", ("early exit high 0",)),
         ("prompt:reason", "prompt:reason", ()),
     ],
 )
@@ -50,7 +53,7 @@ def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("help", "one of joint, hard-switch, self-gated, pmi, contextual, aad, acd, gacl, prompt:audio-priority"),
+        ("help", "one of joint, hard-switch, self-gated, pmi, contextual, aad, acd, gacl, dola, prompt:audio-priority"),
         ("gcal", "did you mean gacl?"),
         ("prompt:none", "one of joint"),
         ("gacl?", "KEY one of lambda, tau, norm, gates, bound, in place of ''"),
@@ -70,6 +73,8 @@ def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> 
         ("acd?perturber=reverse&strength=1", "no strength with perturber=reverse, which has none"),
         ("acd?strength=0.5", "no strength with perturber=noise, which has none"),
         ("acd?perturber=lowpass&snr=0", "no snr with perturber=lowpass, which has none"),
+        ("dola?bucket=middle", "for bucket one of low, high, in place of 'middle'"),
+        ("dola?mask=2", "for mask a number of at least 0 and at most 1, in place of '2'"),
         ("gacl?tau=1&tau=2", "option tau once"),
         ("hard-switch?x=1", "'hard-switch' without options"),
         ("prompt:reason?x=1", "'prompt:reason' without options"),
@@ -101,6 +106,11 @@ def test_what_is_done_to_the_clip_says_all_that_it_depends_on() -> None:
     ]
 
 
+def test_branches_of_inner_layers_say_bucket_and_mask() -> None:
+    assert early_exit(parse_arm("dola").branches[0]) == ("low", 0.1)
+    assert early_exit(parse_arm("dola?bucket=high&mask=0.25").branches[0]) == ("high", 0.25)
+
+
 def test_what_is_fixed_is_not_tuned() -> None:
     assert {setting.options["lambda"] for setting in parse_arm("gacl?lambda=0.7").settings} == {0.7}
     assert len(parse_arm("gacl?lambda=0.7&norm=center").settings) == 3
@@ -110,7 +120,7 @@ def test_what_is_fixed_is_not_tuned() -> None:
 def test_the_controls_always_come_along_and_the_own_prompt_with_prompts() -> None:
     assert [arm.text for arm in arms_of(("gacl", "hard-switch", "gacl"))] == ["joint", "hard-switch", "gacl"]
     assert [arm.text for arm in arms_of(("prompt:reason",))] == ["joint", "hard-switch", "prompt:none", "prompt:reason"]
-    assert {arm.name for arm in arms_of(())} == set(RULES) - {"acd"}  # it asks the model more
+    assert {arm.name for arm in arms_of(())} == set(RULES) - {"acd", "dola"}  # they ask more of the model
 
 
 # --- prompts ---------------------------------------------------------------------------------------------------------

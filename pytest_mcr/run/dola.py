@@ -10,7 +10,9 @@ from pytest_mcr.core.case import Sample
 from pytest_mcr.core.prompts import Template, render
 from pytest_mcr.core.repair_arms import EARLY, Arm, early_exit
 from pytest_mcr.core.repair_cases import RepairCase, slot
+from pytest_mcr.errors import AudioError, DeliveryError, StopRunError
 from pytest_mcr.models.spec import LOCAL, Spec
+from pytest_mcr.run.exits import INVALID_EXIT
 from pytest_mcr.run.subject import Subject
 
 if TYPE_CHECKING:
@@ -74,6 +76,10 @@ class Dola:
             self._exits = self._exits or EarlyExits(model)
             clip, prompt = self._subject.clip(sample.audio), render(self._template, sample, condition)
             return self._exits.scores(clip, prompt, sample.candidates, [early_exit(b) for b in self._branches])
+        except DeliveryError as error:
+            raise StopRunError(f"audio did not reach the model: {error}", INVALID_EXIT) from error
+        except AudioError as error:  # J's answer came from the cache, and the clip has gone since
+            return str(error)
         except UnfitError as error:
             return f"dola cannot look into the model: {error}"
         except ArithmeticError as error:

@@ -151,14 +151,20 @@ def answers_of(folder: Path) -> dict[str, Any]:
 Runs = Mapping[str, tuple[Path, Sequence[str]]]
 
 
-def alternate_runs(runs: Runs, check: Callable[[str, Path], None]) -> dict[str, list[float]]:
-    """Wall seconds of each run, in turn: five times, three times where one is slower than ten seconds."""
+def alternate_runs(runs: Runs, check: Callable[[str, Path], None], figure: str = "wall_s") -> dict[str, list[float]]:
+    """Seconds of each run, in turn: five times, three times where one is slower than ten seconds.
+
+    Args:
+        runs: folder and command line, by name.
+        check: is told a run's name and folder when it has ended.
+        figure: of `pytest_runs.Figures`.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     rounds = SLOW_ROUNDS
     while any(len(took) < rounds for took in seconds.values()):
         for name, (folder, words) in runs.items():
             shutil.rmtree(folder / ".mcr", ignore_errors=True)
-            seconds[name].append(run_pytest(folder, words)["wall_s"])
+            seconds[name].append(run_pytest(folder, words)[figure])
             check(name, folder)
         rounds = SLOW_ROUNDS if any(max(took) > SLOW for took in seconds.values()) else ROUNDS
     return seconds

@@ -25,6 +25,7 @@ from benchmarks.lab import Lab
 from benchmarks.long import Long
 from benchmarks.memory import Memory
 from benchmarks.overhead import Overhead
+from benchmarks.repair import RepairArms
 from benchmarks.report import Report
 from benchmarks.rows import Row, UnmeasuredError, unmeasured
 from benchmarks.whole_runs import WholeRuns
@@ -55,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def all_rows(root: Path, cases: int) -> Rows:
     """Every measurement by the name of its work, in the order in which they run; nothing is measured yet."""
-    parts = (Lab(), Long(root), WholeRuns(root, cases), Dominance(), Memory(root, cases), Overhead(root, cases),
-             Report(root, cases))  # fmt: skip
+    parts = (Lab(), Long(root), WholeRuns(root, cases), Dominance(), RepairArms(root), Memory(root, cases),
+             Overhead(root, cases), Report(root, cases))  # fmt: skip
     return {name: measure for part in parts for name, measure in part.rows().items()}
 
 

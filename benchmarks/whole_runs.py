@@ -81,14 +81,14 @@ class WholeRuns:
         oracle = ["--mcr-model", "oracle:listener", "--mcr-data", "data", "--mcr-cache", "off", *QUIET]
         first = run_pytest(folder, steady)["wall_s"]
         fresh = results_of(folder)["counts"]["cached"]
-        timings = _alternate({"second": (folder, steady), "oracle": (folder, oracle)}, all_cached(self._cases))
+        timings = alternate_runs({"second": (folder, steady), "oracle": (folder, oracle)}, all_cached(self._cases))
         problem = f"{fresh} cases of the first run came from the cache" if fresh else None
         second, reads = timings["second"], timings["oracle"]
         return at_most(
             "cached", "the same data with an oracle that reads the audio",
             statistics.median(second) / statistics.median(reads), 1.5,
             f"{self._cases} cases, clips of {SECONDS:g} s, whole pytest processes; all cached in every second run",
-            f"first run {first:.3g} s, second {_words(second)}, oracle {_words(reads)}",
+            f"first run {first:.3g} s, second {words_of(second)}, oracle {words_of(reads)}",
             problem=problem,
         )  # fmt: skip
 
@@ -101,7 +101,7 @@ class WholeRuns:
             folder = self._root / f"workers{name}"
             folder.mkdir()
             runs[name] = (folder, [*words, name])
-        timings = _alternate(runs, lambda name, folder: None)
+        timings = alternate_runs(runs, lambda name, folder: None)
         answers = {name: answers_of(folder) for name, (folder, _) in runs.items()}
         different = sum(answers["-n0"][case] != answers["-n2"].get(case) for case in answers["-n0"])
         wrong = different > MOST_DIFFERENT * len(answers["-n0"])
@@ -110,7 +110,7 @@ class WholeRuns:
             "workers", "one process with the same number of threads",
             statistics.median(one) / statistics.median(two), 0.9,
             f"{len(answers['-n0'])} cases of the mini benchmark, lab model, whole pytest processes",
-            f"-n0 {_words(one)}, -n2 {_words(two)}",
+            f"-n0 {words_of(one)}, -n2 {words_of(two)}",
             problem=f"{different} answers differ" if wrong else None,
         )  # fmt: skip
 
@@ -151,18 +151,25 @@ def answers_of(folder: Path) -> dict[str, Any]:
 Runs = Mapping[str, tuple[Path, Sequence[str]]]
 
 
-def _alternate(runs: Runs, check: Callable[[str, Path], None]) -> dict[str, list[float]]:
-    """Wall seconds of each run, in turn: five times, three times where one is slower than ten seconds."""
+def alternate_runs(runs: Runs, check: Callable[[str, Path], None], figure: str = "wall_s") -> dict[str, list[float]]:
+    """Seconds of each run, in turn: five times, three times where one is slower than ten seconds.
+
+    Args:
+        runs: folder and command line, by name.
+        check: is told a run's name and folder when it has ended.
+        figure: of `pytest_runs.Figures`.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     rounds = SLOW_ROUNDS
     while any(len(took) < rounds for took in seconds.values()):
         for name, (folder, words) in runs.items():
             shutil.rmtree(folder / ".mcr", ignore_errors=True)
-            seconds[name].append(run_pytest(folder, words)["wall_s"])
+            seconds[name].append(run_pytest(folder, words)[figure])
             check(name, folder)
         rounds = SLOW_ROUNDS if any(max(took) > SLOW for took in seconds.values()) else ROUNDS
     return seconds
 
 
-def _words(seconds: list[float]) -> str:
+def words_of(seconds: list[float]) -> str:
+    """Their median as a phrase."""
     return f"{statistics.median(seconds):.3g} s (median of {len(seconds)})"

@@ -1,8 +1,9 @@
 """Repair by arithmetic: what a rule makes of the candidate scores of an answer's branches.
 
 Branches: J (audio and text), A (audio alone), T (the text over silence), 0 (silence); T and 0 also without any audio;
-P (the clip under noise, and the text).
-All rules but ``acd`` take scores that others need anyway, so that one more of them costs no call of the model.
+P (the clip perturbed, and the text).
+All rules but ``acd`` and ``dola``, whose scores are contrasted between layers already, take scores that others need
+anyway, so that one more of them costs no call of the model.
 """
 
 from __future__ import annotations
@@ -114,8 +115,8 @@ def _aad(arm: Arm, scores: Mapping[str, Floats]) -> Floats:
 
 
 def _acd(arm: Arm, scores: Mapping[str, Floats]) -> Floats:
-    _, noisy = arm.branches
-    return scores["joint"] + arm.number("alpha") * (scores["joint"] - scores[noisy])
+    _, perturbed = arm.branches
+    return scores["joint"] + arm.number("alpha") * (scores["joint"] - scores[perturbed])
 
 
 def _gacl(arm: Arm, scores: Mapping[str, Floats]) -> Floats:
@@ -141,6 +142,7 @@ _COMBINED: Final[Mapping[str, Callable[[Arm, Mapping[str, Floats]], Floats]]] = 
         "aad": _aad,
         "acd": _acd,
         "gacl": _gacl,
+        "dola": lambda arm, scores: scores[arm.branches[0]],
     }
 )
 

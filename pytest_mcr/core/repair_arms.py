@@ -1,7 +1,8 @@
 """Repair arms by name: ``gacl?lambda=0.5&tau=0.5``, ``hard-switch``, ``prompt:reason``. What each takes and needs.
 
 An arm is asked for by name and options; options that are not given have a default, and ``--mcr-tune`` looks for the
-best among a few values. The arithmetic itself is in `repair`. Imports nothing heavy: the flags are parsed with this.
+best among a few values. Rules and their options are listed in `repair_rules`, the arithmetic is in `repair`. Imports
+nothing heavy: the flags are parsed with this.
 """
 
 from __future__ import annotations
@@ -9,17 +10,19 @@ from __future__ import annotations
 import difflib
 import functools
 import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from pytest_mcr.core.perturbers import NOISE, PERTURBERS, Perturbation
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS
+from pytest_mcr.core.repair_rules import RULES, Value
 
-Value = float | str
-NOISE: Final = "noise "
-"""Begins the name of a branch P, before the signal-to-noise ratio in dB: the clip under white noise, with the text."""
+PERTURBED: Final = "P "
+"""Begins the name of a branch P, before perturber and amount, e.g. ``P noise 0``: the perturbed clip, with the text."""
+EARLY: Final = "early exit "
+"""Begins the name of DoLa's branch, before bucket and mask, e.g. ``early exit low 0.1``: J at inner layers too."""
 PROMPT: Final = "prompt:"
 AS_ASKED: Final = "none"
 """``prompt:none``: the run's own prompt, read as the run reads answers; what the other prompts are held against."""
@@ -29,109 +32,6 @@ WRITTEN: Final = "joint?decode=generate"
 """The text that the model writes without any rule; what rules in free generation are held against."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One option of an arm.
-
-    Attributes:
-        default: where it is not given.
-        low: least number; ignored for words.
-        high: largest number.
-        open_low: the least number itself is too little.
-        words: the words that it may be; empty for a number.
-        grid: what ``--mcr-tune`` tries; empty: it is no matter of tuning.
-    """
-
-    default: Value
-    low: float = 0.0
-    high: float = math.inf
-    open_low: bool = False
-    words: tuple[str, ...] = ()
-    grid: tuple[Value, ...] = ()
-
-    def parse(self, text: str) -> Value:
-        """The value of a text.
-
-        Raises:
-            ValueError: what is expected.
-        """
-        if self.words:
-            if text in self.words:
-                return text
-            raise ValueError(f"one of {', '.join(self.words)}")
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not (self.low < value if self.open_low else self.low <= value) or not value <= min(self.high, 1e9):
-            least = f"above {self.low:g}" if self.open_low else f"of at least {self.low:g}"
-            most = f" and at most {self.high:g}" if math.isfinite(self.high) else ""
-            raise ValueError(f"a number {least}{most}")
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A way to combine the candidate scores of some branches.
-
-    Attributes:
-        about: one line for help.
-        parameters: by name, in the order in which they are written.
-    """
-
-    about: str
-    parameters: Mapping[str, Parameter]
-
-
-_WEIGHT: Final = (0.25, 0.5, 1.0, 2.0)
-_SILENCE: Final = Parameter("silence", words=("silence", "none"))
-_DECODE: Final = Parameter("score", words=("score", "generate"))
-_MASK: Final = Parameter(0.1, high=1.0, open_low=True)
-
-RULES: Final[Mapping[str, Rule]] = MappingProxyType(
-    {
-        "joint": Rule("J: the answer as it is", {"decode": _DECODE}),
-        "hard-switch": Rule("A: the text is never looked at; the line to beat", {}),
-        "self-gated": Rule(
-            "A where its two best are kappa nats apart, else J",
-            {"kappa": Parameter(1.0, grid=(0.25, 0.5, 1.0, 2.0, 4.0))},
-        ),
-        "pmi": Rule(
-            "J - beta 0, or A - beta 0 (of=audio): takes off what is answered to silence",
-            {"beta": Parameter(1.0, grid=_WEIGHT), "of": Parameter("joint", words=("joint", "audio"))},
-        ),
-        "contextual": Rule(
-            "J - beta (T - 0): takes off the text's own vote",
-            {"beta": Parameter(1.0, grid=_WEIGHT), "without": _SILENCE},
-        ),
-        "aad": Rule(
-            "J + alpha (J - T): audio-aware decoding (arXiv 2506.07233); T over silence, or without=none for no audio",
-            {"alpha": Parameter(1.0, grid=_WEIGHT), "without": _SILENCE, "decode": _DECODE, "mask": _MASK},
-        ),
-        "acd": Rule(
-            "J + alpha (J - P): audio-contrastive decoding, P the clip under white noise, snr in dB, with the text",
-            {
-                "alpha": Parameter(1.0, grid=(0.25, 0.5, 1.0, 1.25)),
-                "snr": Parameter(0.0, low=-40.0, high=40.0),
-            },
-        ),
-        "gacl": Rule(
-            "J + w (A - J), w = lambda R_A N_out within [0, 1] (arXiv 2606.05161)",
-            {
-                "lambda": Parameter(0.5, grid=(0.5, 1.0, 1.25, 2.0)),
-                "tau": Parameter(0.5, open_low=True, grid=(0.5, 1.0, 1.5)),
-                "norm": Parameter(
-                    "softmax", words=("softmax", "center", "zscore"), grid=("softmax", "center", "zscore")
-                ),
-                "gates": Parameter("both", words=("both", "margin", "outcome", "none")),
-                "bound": Parameter("yes", words=("yes", "no")),
-                "decode": _DECODE,
-                "mask": _MASK,
-            },
-        ),
-    }
-)
-"""Every rule on candidate scores."""
 DEFAULT_ARMS: Final = ("self-gated", "pmi", "contextual", "aad", "gacl")
 """What the suite compares unless ``--mcr-mitigation`` names arms; `CONTROLS` always come along."""
 CONTROLS: Final = ("joint", "hard-switch")
@@ -223,10 +123,35 @@ def _branches(arm: Arm) -> tuple[str, ...]:
         "pmi": (str(options.get("of")), "silence"),
         "contextual": ("joint", *(("text_alone", "nothing") if silent else ("text", "silence"))),
         "aad": ("joint", "text_alone" if silent else "text"),
-        "acd": ("joint", f"{NOISE}{options.get('snr', 0.0):g}"),
+        "acd": ("joint", _perturbed(options)),
         "gacl": ("joint", "audio"),
+        "dola": (f"{EARLY}{options.get('bucket')} {options.get('mask', 0.0):g}",),
     }
     return needed.get(arm.name, ())
+
+
+def _perturbed(options: Mapping[str, Value]) -> str:
+    name = str(options.get("perturber", NOISE))
+    if name != NOISE and not PERTURBERS[name].strength:
+        return f"{PERTURBED}{name}"
+    return f"{PERTURBED}{name} {options.get('snr' if name == NOISE else 'strength', 0.0):g}"
+
+
+def perturbation(branch: str, seed: int) -> Perturbation:
+    """What is done to the clip in a branch P.
+
+    Args:
+        branch: as `Arm.branches` names it.
+        seed: of the run.
+    """
+    name, _, amount = branch.removeprefix(PERTURBED).partition(" ")
+    return Perturbation(name, float(amount or 0), seed)
+
+
+def early_exit(branch: str) -> tuple[str, float]:
+    """Bucket and mask of DoLa's branch."""
+    name, _, mask = branch.removeprefix(EARLY).partition(" ")
+    return name, float(mask)
 
 
 def _written(value: Value) -> str:
@@ -267,7 +192,18 @@ def parse_arm(text: str) -> Arm:
             raise ValueError(f"for {key} {error}, in place of {value!r}") from None
     if "mask" in given and given.get("decode") != "generate":
         raise ValueError("mask beside decode=generate alone: among candidates nothing is masked")
-    return Arm(name, tuple((key, given[key]) for key in known if key in given))
+    arm = Arm(name, tuple((key, given[key]) for key in known if key in given))
+    _check_perturber(arm)
+    return arm
+
+
+def _check_perturber(arm: Arm) -> None:
+    """Refuse an amount that the perturber does not have: it would be recorded and change nothing."""
+    perturber = str(arm.options.get("perturber", NOISE))
+    amounts = {"snr": perturber == NOISE, "strength": PERTURBERS[perturber].strength}
+    idle = next((key for key, known in amounts.items() if not known and key in dict(arm.given)), None)
+    if idle is not None:
+        raise ValueError(f"no {idle} with perturber={perturber}, which has none")
 
 
 def arms_of(texts: tuple[str, ...]) -> tuple[Arm, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pytest_mcr.core.branches import Scores
 from pytest_mcr.core.case import NEUTRAL
 from pytest_mcr.core.repair import answer
-from pytest_mcr.core.repair_arms import NOISE, Arm
+from pytest_mcr.core.repair_arms import EARLY, PERTURBED, Arm
 
 NO_SCORES: Final = "the model gives no scores of a closed candidate set"
 NOT_WRITTEN: Final = (
@@ -26,7 +26,7 @@ def slot(branch: str, condition: str) -> str:
     """The name under which a clip keeps a branch's answer, e.g. ``joint:adversarial`` or ``audio``."""
     if condition == NEUTRAL:
         branch = WITHOUT_TEXT.get(branch, branch)
-    return f"{branch}:{condition}" if branch in WITHOUT_TEXT or branch.startswith(NOISE) else branch
+    return f"{branch}:{condition}" if branch in WITHOUT_TEXT or branch.startswith((PERTURBED, EARLY)) else branch
 
 
 def prompt_slot(name: str, condition: str) -> str:
@@ -108,8 +108,9 @@ class RepairCase:
 
     @property
     def failures(self) -> list[str]:
-        """Errors, without those of a model that takes no prompt without audio."""
-        return [error for place, error in self.errors.items() if place.partition(":")[0] not in OPTIONAL]
+        """Errors, without those of a model that takes no prompt without audio, or shows no inner layers."""
+        named = ((place.partition(":")[0], error) for place, error in self.errors.items())
+        return [error for branch, error in named if branch not in OPTIONAL and not branch.startswith(EARLY)]
 
     @property
     def asked(self) -> int:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pytest_mcr.core.case import NEUTRAL, Outcome, Verdict
 from pytest_mcr.core.catalogue import METRICS
 from pytest_mcr.core.gates import NOT_JUDGED, PASS, Gate, judge_gates
 from pytest_mcr.core.hearing import Hearing, hearing_test
 from pytest_mcr.core.metrics import OVERALL, Metric, measure
-from pytest_mcr.core.repair_arms import Arm, parse_arm
+from pytest_mcr.core.repair_arms import AS_ASKED, PROMPT, Arm, parse_arm
 from pytest_mcr.core.repair_cases import RepairCase
 from pytest_mcr.core.repaired import Repaired
+
+_UNREPAIRED: Final = ("joint", f"{PROMPT}{AS_ASKED}")
+"""The run's own answers, which its gates judge anyway; the second is no arm that can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,7 @@ def judge_arms(
     heard: dict[tuple[Outcome, ...], Mapping[str, Hearing]] = {}  # most arms answer neutral cases alike
     found = []
     for name in repairs.names:
-        arm = _chosen(name, repairs.selection)
-        if arm is None or arm.name in ("joint", "prompt:none"):
+        if name in _UNREPAIRED or (arm := _chosen(name, repairs.selection)) is None:
             continue
         outcomes = [outcome for case in used for outcome in outcomes_of(case, arm, labels)]
         if not outcomes or all(outcome.verdict is Verdict.ERROR for outcome in outcomes):

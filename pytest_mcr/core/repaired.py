@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_mcr.core.metrics import OVERALL, Metric
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS
-from pytest_mcr.core.repair_arms import NOISE, PROMPT, Arm
+from pytest_mcr.core.repair_arms import PERTURBED, PROMPT, Arm, perturbation
 from pytest_mcr.core.repair_cases import RepairCase
 from pytest_mcr.core.repair_rows import JOINT, Sheet, repair_rows, sheets
 from pytest_mcr.core.repair_tune import nauc_rows, select, split, to_json, too_few
@@ -91,12 +91,8 @@ def _ordered(rows: Sequence[Metric]) -> tuple[Metric, ...]:
 def _rows(tasks: Sequence[Sheet], arm: Arm, asked: Arm, seed: int) -> list[Metric]:
     """The rows of an arm under the name that was asked for; of a perturbed branch they say how it was made."""
     rows = repair_rows(tasks, arm, asked.text)
-    noisy = [branch.removeprefix(NOISE) for branch in arm.branches if branch.startswith(NOISE)]
-    return (
-        [_noted(row, f"P is the clip under white noise at {noisy[0]} dB, seed {seed}") for row in rows]
-        if noisy
-        else rows
-    )
+    made = [perturbation(branch, seed) for branch in arm.branches if branch.startswith(PERTURBED)]
+    return [_noted(row, f"P is the clip under {made[0]}") for row in rows] if made else rows
 
 
 def _tuned(

@@ -60,7 +60,7 @@ def decode(path: Path) -> Audio:
     # In float64 the sum of a few float32 channels is exact, so the digest does not depend on the order of additions.
     mono = frames[:, 0] if frames.shape[1] == 1 else frames.mean(axis=1, dtype=np.float64).astype(np.float32)
     mono = np.ascontiguousarray(mono)
-    return Audio(_within_full_scale(mono), rate, digest(mono, rate))
+    return Audio(within_full_scale(mono), rate, digest(mono, rate))
 
 
 def digest(samples: NDArray[np.float32], rate: int) -> str:
@@ -81,7 +81,7 @@ def resample(audio: Audio, rate: int) -> Audio:
 
     common = gcd(rate, audio.rate)
     changed = resample_poly(audio.samples.astype(np.float64), rate // common, audio.rate // common)
-    return Audio(_within_full_scale(changed.astype(np.float32)), rate, audio.digest)
+    return Audio(within_full_scale(changed.astype(np.float32)), rate, audio.digest)
 
 
 def resampled_length(samples: int, rate: int, wanted: int) -> int:
@@ -96,7 +96,7 @@ def crop(audio: Audio, seconds: float) -> Audio:
     """
     length = round(seconds * audio.rate)
     kept = audio.samples[:length]
-    return _made(np.concatenate([kept, np.zeros(length - len(kept), np.float32)]), audio.rate)
+    return made(np.concatenate([kept, np.zeros(length - len(kept), np.float32)]), audio.rate)
 
 
 def level(audio: Audio, rms: float) -> Audio:
@@ -108,40 +108,27 @@ def level(audio: Audio, rms: float) -> Audio:
     if present == 0:
         return audio
     scaled = (audio.samples.astype(np.float64) * (rms / present)).astype(np.float32)
-    return _made(_within_full_scale(scaled), audio.rate)
+    return made(within_full_scale(scaled), audio.rate)
 
 
 def silence(seconds: float, rate: int) -> Audio:
     """Digital silence: round(seconds * rate) zeros."""
-    return _made(np.zeros(round(seconds * rate), np.float32), rate)
+    return made(np.zeros(round(seconds * rate), np.float32), rate)
 
 
 def noise(seconds: float, rate: int, seed: int) -> Audio:
     """Seeded white noise, uniform in [-0.5, 0.5): round(seconds * rate) samples."""
     samples = np.random.default_rng(seed).random(round(seconds * rate), dtype=np.float32) - np.float32(0.5)
-    return _made(samples, rate)
+    return made(samples, rate)
 
 
-def with_noise(audio: Audio, snr: float, seed: int) -> Audio:
-    """The clip under white Gaussian noise, within full scale; the same for the same clip, ratio and seed.
-
-    Args:
-        audio: a clip; one of digital silence has no level to hold noise against and stays as it is.
-        snr: ratio of the clip's power to the noise's, in dB.
-        seed: of the noise, which differs from clip to clip in any case.
-    """
-    power = float(np.mean(audio.samples.astype(np.float64) ** 2))
-    drawn = hashlib.sha256(f"{seed}:{audio.digest}".encode()).digest()
-    noise = np.random.default_rng(int.from_bytes(drawn[:8])).standard_normal(len(audio.samples))
-    noisy = audio.samples + noise * np.sqrt(power / 10 ** (snr / 10))
-    return _made(_within_full_scale(noisy.astype(np.float32)), audio.rate)
-
-
-def _made(samples: NDArray[np.float32], rate: int) -> Audio:
+def made(samples: NDArray[np.float32], rate: int) -> Audio:
+    """A clip of new samples, shape (n,) in [-1, 1], with their digest."""
     return Audio(samples, rate, digest(samples, rate))
 
 
-def _within_full_scale(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def within_full_scale(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The samples, divided by their peak where it passes 1."""
     peak = np.abs(samples).max(initial=0)
     return samples / peak if peak > 1 else samples
 

@@ -103,12 +103,13 @@ class Body:
         """
         return _numbers(self._run(prompt)[-1])
 
-    def look(self, prompt: Tensors, *, every: bool = False) -> Look:
+    def look(self, prompt: Tensors, *, every: bool = False, last: int = 1) -> Look:
         """Run a prompt and read it at the last position, at every layer or at the last alone.
 
         Args:
             prompt: from `tensors`.
             every: rows for the embeddings and each block, not for the last block alone; after `find_norm`.
+            last: read so many positions at the end, ``last`` rows in place of each row; after `find_norm`.
 
         Raises:
             UnfitError: the states of the blocks are no (1, tokens, width) tensors.
@@ -120,13 +121,13 @@ class Body:
         stacked: list[torch.Tensor] = []
 
         def begin(_: Any, args: tuple[Any, ...], given: dict[str, Any]) -> None:
-            seen.append(_last(args[0] if args else given["hidden_states"]))
+            seen.append(_last(args[0] if args else given["hidden_states"], last))
 
         def note(_: Any, __: Any, output: Any) -> None:
-            seen.append(_last(state_of(output)))
+            seen.append(_last(state_of(output), last))
 
         def read(_: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-            stacked.append(torch.cat(seen) if every else _last(args[0]))
+            stacked.append(torch.cat(seen) if every else _last(args[0], last))
             return (stacked[0][None], *args[1:])
 
         with ExitStack() as hooks:
@@ -217,10 +218,10 @@ def _removed(handle: Any) -> Iterator[None]:
         handle.remove()
 
 
-def _last(states: torch.Tensor) -> torch.Tensor:
+def _last(states: torch.Tensor, count: int) -> torch.Tensor:
     if states.dim() != 3 or len(states) != 1:
         raise UnfitError(f"its blocks pass on states of shape {tuple(states.shape)}; expected (1, tokens, width)")
-    return states[:, -1]
+    return states[0, -count:]
 
 
 def _numbers(logits: torch.Tensor) -> torch.Tensor:

@@ -58,7 +58,7 @@ def try_out(checkpoint: Checkpoint, posed: Posed) -> tuple[Body | None, Fitness]
     except UnfitError as error:
         return None, Fitness(*[str(error)] * 5)
     body.try_replay(posed.joint)
-    lens = _reason(lambda: _lens(body, posed))
+    lens = lens_refusal(body, posed.joint)
     if lens is not None:
         body.forget_norm()
     seen: list[str | None] = []
@@ -72,6 +72,16 @@ def try_out(checkpoint: Checkpoint, posed: Posed) -> tuple[Body | None, Fitness]
     )
 
 
+def lens_refusal(body: Body, prompt: Tensors) -> str | None:
+    """Why the inner layers of a model cannot be read, None where they can; finds the final norm.
+
+    Args:
+        body: the model taken apart.
+        prompt: any, from `tensors`.
+    """
+    return _reason(lambda: _lens(body, prompt))
+
+
 def _reason(trial: Callable[[], object]) -> str | None:
     try:
         trial()
@@ -82,11 +92,11 @@ def _reason(trial: Callable[[], object]) -> str | None:
     return None
 
 
-def _lens(body: Body, posed: Posed) -> None:
-    body.find_norm(posed.joint)
-    own = body.own_logits(posed.joint)
+def _lens(body: Body, prompt: Tensors) -> None:
+    body.find_norm(prompt)
+    own = body.own_logits(prompt)
     for every in (False, True):
-        look = body.look(posed.joint, every=every)
+        look = body.look(prompt, every=every)
         rows = body.depth + 1 if every else 1
         if len(look.logits) != rows:
             raise UnfitError(f"{len(look.logits)} layers were read; expected {rows}")

@@ -14,7 +14,7 @@ import numpy as np
 
 from pytest_mcr.core.repair_arms import STEPS_VERSION
 from pytest_mcr.data.audio import digest as digest_of
-from pytest_mcr.data.audio import with_noise
+from pytest_mcr.data.perturb_audio import perturbed
 from pytest_mcr.errors import AudioError
 from pytest_mcr.models.protocol import Audio, Contrasted, Model, Request, Response
 from pytest_mcr.run.ask import ask_contrasted, ask_each, ask_together, failed
@@ -183,8 +183,8 @@ class Answers:
 
     def _key(self, question: Question, clip: Clip, way: Way) -> str:
         rate = self.clips.rate or clip.rate
-        noisy = f"{clip.digest} under {question.noise}"
-        digests = {"clip": clip.digest, "noise": noisy, "silence": f"silence at {rate} Hz", "none": None}
+        changed = f"{clip.digest} under {question.perturbation}"
+        digests = {"clip": clip.digest, "perturbed": changed, "silence": f"silence at {rate} Hz", "none": None}
         path: str = way
         if question.contrast is not None:
             beside = self._key(question.contrast.other, clip, way)
@@ -192,7 +192,7 @@ class Answers:
         return answer_key(
             fingerprint=self.fingerprint,
             digest=digests[question.sound],
-            sample_rate=self.clips.rate if question.sound in ("clip", "noise") else None,
+            sample_rate=self.clips.rate if question.sound in ("clip", "perturbed") else None,
             samples=clip.played(rate) if question.sound == "silence" else None,
             prompt=question.prompt,
             candidates=question.candidates,
@@ -207,8 +207,8 @@ class Answers:
             return clip
         if question.sound == "none":
             return None
-        if question.sound == "noise":
-            return with_noise(clip, question.noise.snr, question.noise.seed)
+        if question.perturbation is not None:
+            return perturbed(clip, question.perturbation)
         silent = np.zeros(len(clip.samples), np.float32)
         return Audio(silent, clip.rate, digest_of(silent, clip.rate))
 

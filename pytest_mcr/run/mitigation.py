@@ -10,17 +10,19 @@ from typing import Final
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, NEUTRAL, Case, Observation, Sample, Verdict
 from pytest_mcr.core.catalogue import METRICS
 from pytest_mcr.core.grammar import Gate
+from pytest_mcr.core.perturbers import Perturbation
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS, conclusion
 from pytest_mcr.core.prompts import TEMPLATES, Template, render
-from pytest_mcr.core.repair_arms import AS_ASKED, NOISE, Arm, arms_of
+from pytest_mcr.core.repair_arms import AS_ASKED, EARLY, PERTURBED, Arm, arms_of, perturbation
 from pytest_mcr.core.repair_cases import OPTIONAL, RepairCase, prompt_slot, slot, written_slot
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.errors import OptionError
 from pytest_mcr.models.oracle_memory import Told
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.run.answers import Answer
+from pytest_mcr.run.dola import Dola
 from pytest_mcr.run.observe import observe
-from pytest_mcr.run.questions import Contrast, Noise, Question, branch_question, case_question
+from pytest_mcr.run.questions import Contrast, Question, branch_question, case_question
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subject import Subject
 
@@ -56,6 +58,7 @@ class Mitigation:
         self._subject = subject
         self._template = TEMPLATES[settings.template]
         self._arms = arms_of(settings.mitigation)
+        self._dola = Dola(self._arms, spec, subject, self._template)
         wanted = CONDITIONS if settings.conditions is None else settings.conditions
         self._conditions = tuple(condition for condition in CONDITIONS if condition in wanted)
         self._samples = {sample.id: sample for sample in dataset.samples if ADVERSARIAL in sample.texts}
@@ -85,7 +88,8 @@ class Mitigation:
         self._subject.forget()
         answers = self._subject.answers([one.question for one in asked])
         by_score = self._settings.answer == "score"
-        return kept(sample, conditions, list(zip(asked, answers, strict=True)), by_score=by_score)
+        case = kept(sample, conditions, list(zip(asked, answers, strict=True)), by_score=by_score)
+        return self._dola.added(case, sample)
 
 
 def check_arms(settings: Settings, dataset: Dataset) -> None:
@@ -148,7 +152,7 @@ def questions(
         settings: of the run; an answer has the room that the user asked for, else its template's own.
     """
     scored = [arm for arm in arms if not arm.writes] if sample.candidates else []
-    branches = dict.fromkeys(branch for arm in scored for branch in arm.branches)
+    branches = dict.fromkeys(branch for arm in scored for branch in arm.branches if not branch.startswith(EARLY))
     written = [arm for arm in arms if arm.writes]
     prompts = [arm.prompt for arm in arms if arm.prompt is not None]
     own = AS_ASKED if prompts else None
@@ -178,8 +182,8 @@ _LETTER: Final = {"joint": "J", "audio": "A", "text": "T", "silence": "0", "text
 
 def _branch(case: Case, branch: str, template: Template, seed: int, number: int) -> Question:
     """J is the case itself and A its neutral case, so that the cache holds what the benchmark asked."""
-    if branch.startswith(NOISE):
-        return _noisy(case, template, Noise(float(branch.removeprefix(NOISE)), seed), number)
+    if branch.startswith(PERTURBED):
+        return _perturbed(case, template, perturbation(branch, seed), number)
     place = slot(branch, case.condition).partition(":")[0]
     neutral = Case(case.sample, NEUTRAL)
     if place in ("joint", "audio"):
@@ -197,15 +201,15 @@ def _written(case: Case, arm: Arm, template: Template, seed: int, number: int) -
     return replace(asked, id=f"{case.id}::{SUITE}.{number}", closed=False, contrast=Contrast(arm, other))
 
 
-def _noisy(case: Case, template: Template, noise: Noise, number: int) -> Question:
+def _perturbed(case: Case, template: Template, done: Perturbation, number: int) -> Question:
     return Question(
         f"{case.id}::{SUITE}.{number}",
         case,
         case.condition,
         render(template, case.sample, case.condition),
-        "noise",
+        "perturbed",
         told=_told(case),
-        noise=noise,
+        perturbation=done,
     )
 
 

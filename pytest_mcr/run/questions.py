@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pytest_mcr.core.case import NEUTRAL, PLACEBO, Case
+from pytest_mcr.core.perturbers import Perturbation
 from pytest_mcr.core.prompts import Template, render
 from pytest_mcr.core.repair_arms import Arm
 from pytest_mcr.errors import OptionError
@@ -17,25 +18,9 @@ from pytest_mcr.models.oracle_memory import Told
 from pytest_mcr.models.protocol import Audio, Request
 from pytest_mcr.run.subsets import placebo_id
 
-Sound = Literal["clip", "noise", "silence", "none"]
+Sound = Literal["clip", "perturbed", "silence", "none"]
 BRANCHES: Final = ("J", "A", "T", "0")
 SILENCES: Final = ("silence", "none")
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """White noise over a clip.
-
-    Attributes:
-        snr: ratio of the clip's power to the noise's, in dB.
-        seed: of the noise.
-    """
-
-    snr: float
-    seed: int
-
-    def __str__(self) -> str:
-        return f"white noise at {self.snr:g} dB, seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +45,11 @@ class Question:
         case: the case it belongs to.
         condition: that the prompt is rendered in; `PLACEBO` for the control.
         prompt: the user turn's text.
-        sound: what is played: the clip, the clip under noise, silence of its length, or nothing.
+        sound: what is played: the clip, the clip perturbed, silence of its length, or nothing.
         told: the text where it is varied or stands over silence; planted models are told, others see the prompt alone.
         closed: the answer is one of the sample's candidates; else it is free text and no candidate is scored.
         tokens: room for the answer, None for the run's own.
-        noise: signal-to-noise ratio in dB and seed, where noise is played.
+        perturbation: of the clip, where it is played perturbed.
         contrast: the rule that writes the answer, None for the model's own words.
     """
 
@@ -76,7 +61,7 @@ class Question:
     told: Told | None = None
     closed: bool = True
     tokens: int | None = None
-    noise: Noise = Noise(0.0, 0)
+    perturbation: Perturbation | None = None
     contrast: Contrast | None = None
 
     @property

@@ -110,6 +110,7 @@ def test_gates_on_arms(mcr: Runner, data: Path, gates: Sequence[str], code: int)
         (("--mcr-mitigation=gcal",), ("did you mean gacl?",)),
         (("--mcr-mitigation=gacl?lamda=1",), ("KEY one of lambda, tau", "'lamda=1'")),
         (("--mcr-mitigation=gacl?tau=0",), ("for tau a number above 0",)),
+        (("--mcr-mitigation=acd?perturber=flip",), ("for perturber one of noise, reverse, lowpass", "'flip'")),
         (("--mcr-budget=2",), ("--mcr-budget '2'", "a number from 0 to 1")),
         (("--mcr-tune",), ("--mcr-tune needs 20 clips of each task", "AQA has 12", "--mcr-limit")),
         (("--mcr-tune", "--mcr-conditions=neutral,adversarial"), ("--mcr-tune needs faithful and adversarial",)),
@@ -181,6 +182,13 @@ def test_more_arms_on_the_same_branches_ask_nothing_more(mcr: Runner, data: Path
     assert len(asked(pulled)) == 24 * 4
     assert mcr("pulledmodel:Pulled", data, *words, "--mcr-mitigation=acd", "--mcr-mitigation=acd?alpha=2").code == 0
     assert len(asked(pulled)) == 24 * 8  # J and P of each condition; A is J of neutral
+    ways = ("acd?perturber=reverse", "acd?perturber=reverse&alpha=2", "acd?perturber=mask&strength=0.25")
+    ran = mcr("pulledmodel:Pulled", data, *words, *(f"--mcr-mitigation={way}" for way in ways))
+    assert ran.code == 0, ran.text
+    assert len(asked(pulled)) == 24 * 12  # J and two P
+    notes = [arms(ran, "gain")[name]["note"] for name in (ways[0], ways[2])]
+    assert "P is the clip under time reversal" in notes[0]
+    assert "P is the clip under time masking of strength 0.25, seed 0" in notes[1]
 
 
 def test_the_benchmark_and_the_suite_share_their_answers(mcr: Runner, data: Path, pulled: Path) -> None:
@@ -208,6 +216,20 @@ def test_without_scores_only_prompts_are_compared(mcr: Runner, data: Path, pulle
     assert values(ran, "gain")["prompt:unreliable"] == 0
     assert "the model gives no scores" in " ".join(ran.text.split())
     gated = mcr("pulledmodel:Pulled?mute=1", data, SUITE, *words, "--mcr-gate", "gain[gacl] >= 0")
+    assert gated.code == 8, gated.text
+
+
+def test_an_arm_that_looks_inside_needs_a_model_in_this_process(mcr: Runner, data: Path, pulled: Path) -> None:
+    words = (REPORT, SUITE, "--mcr-mitigation=dola", "--mcr-mitigation=gacl")
+    for model in (FOLLOWER, "pulledmodel:Pulled"):
+        ran = mcr(model, data, *words)
+        assert ran.code == 0, ran.text
+        assert {row["value"] for row in ran.results["metrics"] if row.get("arm") == "dola"} <= {None, 1}  # passes
+        assert "dola reads hidden states, which only a model in this process shows" in arms(ran, "gain")["dola"]["note"]
+        assert "dola reads hidden states" in " ".join(ran.text.split())
+        assert values(ran, "gain")["gacl"] is not None
+        ran.clean()
+    gated = mcr(FOLLOWER, data, SUITE, "--mcr-mitigation=dola", "--mcr-gate", "gain[dola] >= 0")
     assert gated.code == 8, gated.text
 
 
@@ -299,7 +321,17 @@ def test_the_ini_keys(mcr: Runner, data: Path, pytester: pytest.Pytester) -> Non
 
 
 def test_a_real_model_is_asked_in_every_branch(pytester: pytest.Pytester) -> None:
-    names = ("aad?without=none", "acd", "contextual", "gacl", "prompt:ignore-text", "prompt:reason")
+    names = (
+        "aad?without=none",
+        "acd",
+        "acd?perturber=reverse",
+        "contextual",
+        "dola",
+        "dola?bucket=high&mask=0",
+        "gacl",
+        "prompt:ignore-text",
+        "prompt:reason",
+    )
     words = [f"--mcr-mitigation={name}" for name in names]
     out = pytester.path / "out"
     result = pytester.runpytest_subprocess(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.signal import resample_poly
 
-from pytest_mcr.data.audio import crop, decode, digest, level, noise, resample, silence, with_noise
+from pytest_mcr.data.audio import crop, decode, digest, level, noise, resample, silence
 from pytest_mcr.models.protocol import Audio
 from tests.unit.clips import FORMATS, RATE, Samples, tone, written
 
@@ -187,28 +187,3 @@ def test_silence_and_noise() -> None:
     assert first.digest == again.digest != other.digest
     assert 0.28 < np.sqrt(np.mean(first.samples**2)) < 0.3
     assert quiet.samples.dtype == first.samples.dtype == np.float32
-
-
-# Noise over a clip
-
-
-@pytest.mark.parametrize("snr", [-10.0, 0.0, 20.0])
-def test_noise_has_the_wanted_ratio(snr: float) -> None:
-    clip = level(Audio(tone(2.0), RATE, digest(tone(2.0), RATE)), 0.02)
-    noisy = with_noise(clip, snr, seed=0)
-    added = noisy.samples.astype(np.float64) - clip.samples
-    ratio = 10 * np.log10(np.mean(clip.samples.astype(np.float64) ** 2) / np.mean(added**2))
-    assert ratio == pytest.approx(snr, abs=0.2)
-    assert noisy.digest == digest(noisy.samples, RATE) != clip.digest
-    assert (str(noisy.samples.dtype), noisy.samples.shape) == ("float32", clip.samples.shape)
-
-
-def test_noise_is_the_same_for_the_same_clip_ratio_and_seed() -> None:
-    clip, other = noise(0.1, RATE, 1), noise(0.1, RATE, 2)
-    assert with_noise(clip, 0, 3).digest == with_noise(clip, 0, 3).digest
-    drawn = [with_noise(a, 20, seed).samples - a.samples for a in (clip, other) for seed in (3, 4)]
-    assert all(abs(np.corrcoef(x, y)[0, 1]) < 0.2 for n, x in enumerate(drawn) for y in drawn[:n])
-    loud = with_noise(level(clip, 1.0), -20, 0)
-    assert np.abs(loud.samples).max() <= 1
-    quiet = silence(0.1, RATE)
-    assert not with_noise(quiet, 0, 0).samples.any()

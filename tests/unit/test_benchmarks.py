@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import agreement, questions, run, whole_runs
+from benchmarks import agreement, questions, repair, run, whole_runs
 from benchmarks.alternating import Timing, Way, alternate
 from benchmarks.engine import refuse_errors, unheard
 from benchmarks.flops import stack_flops
 from benchmarks.rows import Row, UnmeasuredError, at_least, at_most, unmeasured
+from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.core.repair_arms import CONTROLS, DEFAULT_ARMS, arms_of
+from pytest_mcr.core.repair_cases import slot
 from pytest_mcr.models.protocol import Response
 from pytest_mcr.run.chunks import CHUNK_CASES
 
@@ -212,3 +216,22 @@ def test_no_clip_is_known_from_an_earlier_call() -> None:
 def test_operations_of_layers_by_hand() -> None:
     assert stack_flops(10, 1, 2, 1, 3, causal=True) == 2 * 10 * 3 + 4 * 2 * (1 + 2 + 3)
     assert stack_flops(10, 2, 2, 5, 3, causal=False) == 5 * (2 * 10 * 3 + 4 * 2 * 2 * 9)
+
+
+# --- repair arms -----------------------------------------------------------------------------------------------------
+
+
+def test_arms_are_compared_on_the_same_numbers() -> None:
+    gains = dict.fromkeys((*CONTROLS, *DEFAULT_ARMS), 0.25)
+    assert repair.differences({repair.ONE: 0.25}, gains) is None
+    assert "gain of contextual is 0.25, alone 0.5" in str(repair.differences({repair.ONE: 0.5}, gains))
+    assert repair.differences({repair.ONE: 0.25}, gains | {"gacl": None}) == "no gain of gacl"
+
+
+def test_one_arm_asks_in_all_branches_that_the_five_take() -> None:
+    def places(names: Sequence[str]) -> set[str]:
+        branches = {branch for arm in arms_of(tuple(names)) for branch in arm.branches}
+        return {slot(branch, condition) for branch in branches for condition in CONDITIONS}
+
+    assert len(DEFAULT_ARMS) == 5
+    assert places([repair.ONE]) == places(DEFAULT_ARMS)

@@ -36,7 +36,9 @@ HAND = {
     "silence": [-0.75, -0.625],
     "text_alone": [-3.0, -0.125],
     "nothing": [-1.0, -0.5],
-    "noise -6": [-1.5, -1.0],
+    "early exit high 0.1": [-7.0, -6.0],
+    "P noise -6": [-1.5, -1.0],
+    "P mask 0.25": [-1.0, -1.0],
 }
 
 
@@ -54,6 +56,8 @@ HAND = {
         ("aad", [-2.5, -0.75]),
         ("aad?alpha=2&without=none", [0.0, -1.25]),
         ("acd?alpha=0.5&snr=-6", [-2.25, -0.25]),
+        ("dola?bucket=high", [-7.0, -6.0]),
+        ("acd?perturber=mask&strength=0.25", [-3.0, 0.0]),
         ("gacl?norm=center", [0.225, -0.225]),  # J -.75 .75, A 1.2 -1.2, lead 2.4 > tau: w = .5
         ("gacl?norm=center&lambda=1&tau=4.8", [0.225, -0.225]),
         ("gacl?norm=center&lambda=1", [1.2, -1.2]),

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mcr.core.case import CONDITIONS, NEUTRAL, Sample
+from pytest_mcr.core.perturbers import PERTURBERS
 from pytest_mcr.core.prompt_arms import PROMPT_ARMS, conclusion
 from pytest_mcr.core.prompts import DISCRETION, PAPER, render
-from pytest_mcr.core.repair_arms import RULES, arms_of, names, parse_arm
+from pytest_mcr.core.repair_arms import arms_of, early_exit, names, parse_arm, perturbation
+from pytest_mcr.core.repair_rules import RULES
 
 SAMPLE = Sample(
     "SER-0000", "SER", "a.wav", "Which emotion is heard?", "happy",
@@ -29,8 +31,14 @@ SAMPLE = Sample(
         ("contextual", "contextual", ("joint", "text", "silence")),
         ("pmi?of=audio", "pmi?of=audio", ("audio", "silence")),
         ("hard-switch", "hard-switch", ("audio",)),
-        ("acd", "acd", ("joint", "noise 0")),
-        ("acd?snr=-6.0", "acd?snr=-6", ("joint", "noise -6")),
+        ("acd", "acd", ("joint", "P noise 0")),
+        ("acd?snr=-6.0", "acd?snr=-6", ("joint", "P noise -6")),
+        ("acd?perturber=noise", "acd?perturber=noise", ("joint", "P noise 0")),
+        ("acd?perturber=reverse", "acd?perturber=reverse", ("joint", "P reverse")),
+        ("acd?strength=.75&perturber=mask", "acd?perturber=mask&strength=0.75", ("joint", "P mask 0.75")),
+        ("acd?perturber=lowpass", "acd?perturber=lowpass", ("joint", "P lowpass 0.5")),
+        ("dola", "dola", ("early exit low 0.1",)),
+        ("dola?mask=0&bucket=high", "dola?bucket=high&mask=0", ("early exit high 0",)),
         ("prompt:reason", "prompt:reason", ()),
         ("joint?decode=generate", "joint?decode=generate", ("joint",)),
         ("aad?mask=.5&decode=generate", "aad?decode=generate&mask=0.5", ("joint", "text")),
@@ -47,7 +55,7 @@ def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("help", "one of joint, hard-switch, self-gated, pmi, contextual, aad, acd, gacl, prompt:audio-priority"),
+        ("help", "one of joint, hard-switch, self-gated, pmi, contextual, aad, acd, gacl, dola, prompt:audio-priority"),
         ("gcal", "did you mean gacl?"),
         ("prompt:none", "one of joint"),
         ("gacl?", "KEY one of lambda, tau, norm, gates, bound, decode, mask, in place of ''"),
@@ -59,6 +67,16 @@ def test_arms_are_read(text: str, canonical: str, branches: tuple[str, ...]) -> 
         ("gacl?tau=0", "for tau a number above 0, in place of '0'"),
         ("gacl?norm=L2", "for norm one of softmax, center, zscore, in place of 'L2'"),
         ("acd?snr=99", "for snr a number of at least -40 and at most 40, in place of '99'"),
+        (
+            "acd?perturber=flip",
+            "for perturber one of noise, reverse, lowpass, gaussian, downsample, mask, spectrum, in",
+        ),
+        ("acd?perturber=mask&strength=1.5", "for strength a number of at least 0 and at most 1, in place of '1.5'"),
+        ("acd?perturber=reverse&strength=1", "no strength with perturber=reverse, which has none"),
+        ("acd?strength=0.5", "no strength with perturber=noise, which has none"),
+        ("acd?perturber=lowpass&snr=0", "no snr with perturber=lowpass, which has none"),
+        ("dola?bucket=middle", "for bucket one of low, high, in place of 'middle'"),
+        ("dola?mask=2", "for mask a number of at least 0 and at most 1, in place of '2'"),
         ("gacl?tau=1&tau=2", "option tau once"),
         ("gacl?mask=0.5", "mask beside decode=generate alone"),
         ("aad?decode=generate&mask=0", "for mask a number above 0 and at most 1, in place of '0'"),
@@ -80,6 +98,23 @@ def test_every_name_is_an_arm_and_its_grid_is_made_of_arms(name: str) -> None:
     assert len(set(arm.settings)) == len(arm.settings)
 
 
+def test_what_is_done_to_the_clip_says_all_that_it_depends_on() -> None:
+    done = {text: str(perturbation(parse_arm(text).branches[1], 7)) for text in (
+        "acd", "acd?perturber=reverse", "acd?perturber=lowpass", "acd?perturber=mask&strength=0.25",
+    )}  # fmt: skip
+    assert list(done.values()) == [
+        "white noise at 0 dB, seed 7",
+        "time reversal",
+        "a low-pass filter of strength 0.5",
+        "time masking of strength 0.25, seed 7",
+    ]
+
+
+def test_branches_of_inner_layers_say_bucket_and_mask() -> None:
+    assert early_exit(parse_arm("dola").branches[0]) == ("low", 0.1)
+    assert early_exit(parse_arm("dola?bucket=high&mask=0.25").branches[0]) == ("high", 0.25)
+
+
 def test_what_is_fixed_is_not_tuned() -> None:
     assert {setting.options["lambda"] for setting in parse_arm("gacl?lambda=0.7").settings} == {0.7}
     assert len(parse_arm("gacl?lambda=0.7&norm=center").settings) == 3
@@ -92,7 +127,7 @@ def test_the_controls_always_come_along_and_the_own_prompt_with_prompts() -> Non
     assert [arm.text for arm in arms_of(("prompt:reason",))] == ["joint", "hard-switch", "prompt:none", "prompt:reason"]
     written = ["joint", "hard-switch", "joint?decode=generate", "aad?decode=generate"]
     assert [arm.text for arm in arms_of(("aad?decode=generate",))] == written
-    assert {arm.name for arm in arms_of(())} == set(RULES) - {"acd"}  # it asks the model more
+    assert {arm.name for arm in arms_of(())} == set(RULES) - {"acd", "dola"}  # they ask more of the model
 
 
 # --- prompts ---------------------------------------------------------------------------------------------------------
@@ -178,3 +213,4 @@ def test_the_docs_name_every_arm() -> None:
     assert all(f"`{name}`" in page for name in RULES)
     assert all(name in page for name in PROMPT_ARMS)
     assert all(f"`{key}`" in page or f"`{key}=" in page for rule in RULES.values() for key in rule.parameters)
+    assert all(f"`{name}`" in page for name in PERTURBERS)

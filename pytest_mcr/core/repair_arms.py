@@ -190,7 +190,7 @@ def parse_arm(text: str) -> Arm:
             given[key] = known[key].parse(value)
         except ValueError as error:
             raise ValueError(f"for {key} {error}, in place of {value!r}") from None
-    if "mask" in given and given.get("decode") != "generate":
+    if "decode" in known and "mask" in given and given.get("decode") != "generate":
         raise ValueError("mask beside decode=generate alone: among candidates nothing is masked")
     arm = Arm(name, tuple((key, given[key]) for key in known if key in given))
     _check_perturber(arm)

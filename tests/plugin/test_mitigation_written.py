@@ -72,7 +72,7 @@ def test_nor_has_a_model_of_ones_own(mcr: Runner, data: Path, factories: Path) -
         ("gacl?decode=sample", ("for decode one of score, generate", "'sample'")),
         ("gacl?decode=generate&mask=0", ("for mask a number above 0 and at most 1", "'0'")),
         ("aad?mask=0.1", ("mask beside decode=generate alone",)),
-        ("acd?decode=generate", ("KEY one of alpha, snr", "'decode=generate'")),
+        ("acd?decode=generate", ("KEY one of alpha, perturber, snr", "'decode=generate'")),
     ],
 )
 def test_refusals(mcr: Runner, data: Path, arm: str, said: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,8 +98,10 @@ def one_pass(model: HfModel, request: Request, words: Sequence[int]) -> list[flo
     """Log-probabilities of the next token from a whole forward pass: no padding, no cache."""
     inputs = model._inputs.build([request])
     ids = torch.cat([inputs.pop("input_ids"), torch.tensor([[*words]], dtype=torch.long)], 1)
-    kinds = {name: torch.nn.functional.pad(inputs.pop(name), (0, len(words))) for name in TEXT if name in inputs}
-    given = {**inputs, **kinds, "attention_mask": torch.ones_like(ids)}
+    kinds: dict[str, torch.Tensor] = {
+        name: torch.nn.functional.pad(inputs.pop(name), (0, len(words))) for name in TEXT if name in inputs
+    }
+    given: dict[str, Any] = {**inputs, **kinds, "attention_mask": torch.ones_like(ids)}
     logits = plain(model).model(input_ids=ids, **given).logits[0, -1]
     found: list[float] = logits.double().log_softmax(-1).tolist()
     return found

@@ -33,7 +33,8 @@ def arms(draw: st.DrawFn) -> str:
 
 
 def logs(*chances: float) -> np.ndarray:
-    return np.log(np.array(chances))
+    found: np.ndarray = np.log(np.array(chances))
+    return found
 
 
 FIRST = {"joint": logs(0.5, 0.4, 0.09, 0.01), "audio": logs(0.1, 0.3, 0.5, 0.1), "text": logs(0.8, 0.1, 0.05, 0.05)}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def one_pass(model: HfModel, request: Request, words: Sequence[int]) -> list[flo
     kinds: dict[str, torch.Tensor] = {
         name: torch.nn.functional.pad(inputs.pop(name), (0, len(words))) for name in TEXT if name in inputs
     }
-    given: dict[str, torch.Tensor] = {**inputs, **kinds, "attention_mask": torch.ones_like(ids)}
+    given: dict[str, Any] = {**inputs, **kinds, "attention_mask": torch.ones_like(ids)}
     logits = plain(model).model(input_ids=ids, **given).logits[0, -1]
     found: list[float] = logits.double().log_softmax(-1).tolist()
     return found

@@ -103,4 +103,5 @@ def test_a_mask_of_one_leaves_the_joint_answer(given_branches: dict[str, np.ndar
 @given(branches(), MASKS, st.sampled_from(("aad?alpha=0", "gacl?lambda=0", "aad?alpha=0&without=none")))
 def test_no_strength_leaves_the_joint_answer(given_branches: dict[str, np.ndarray], mask: float, arm: str) -> None:
     found = next_token(parse_arm(f"{arm}&decode=generate&mask={mask}"), given_branches)
-    assert given_branches["joint"][found] == given_branches["joint"].max()
+    joint = given_branches["joint"]
+    assert joint[found] == pytest.approx(joint.max(), abs=1e-9)  # the normaliser may round two nearly equal ones to one

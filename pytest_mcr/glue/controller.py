@@ -75,8 +75,9 @@ class Controller:
             self.suite = self.suite if ours is None else ours.partition("::")[0]
             self.tests = len(node_ids)
             self.selected = cases_of(node_ids, tasks)
-            chunks = plan_chunks(node_ids, tasks, chunk_size(self.conclusion.spec))
-            self.early.select(self.selected, [cases_of(chunk, tasks) for chunk in chunks])
+            if self.early.wanted:  # chunks of thousands of tests cost as much as their selection
+                chunks = plan_chunks(node_ids, tasks, chunk_size(self.conclusion.spec))
+                self.early.select(self.selected, [cases_of(chunk, tasks) for chunk in chunks])
 
     # --- what arrived ------------------------------------------------------------------------------------------
 

@@ -29,6 +29,11 @@ class Early:
         self.message: str | None = None
         self._failed: list[Key | None] = []
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the run may end early."""
+        return self._early is not None
+
     def select(self, selected: Collection[Key], chunks: Sequence[Sequence[Key]]) -> None:
         """A part of the cases decides nothing."""
         if self._early is not None:

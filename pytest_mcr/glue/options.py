@@ -72,6 +72,11 @@ def settings_of(config: pytest.Config) -> Settings:
     if values["tier"] is not None and values["limit"] is not None:
         both = f"--mcr-tier {values['tier']} and --mcr-limit {values['limit']}"
         raise OptionError(f"{both} both say how many samples a task are asked; give one of them")
+    if values["early_stop"] and values["baseline"] is not None:
+        raise OptionError(
+            f"--mcr-early-stop and --mcr-baseline {values['baseline']}: a comparison's bounds hold for a number of "
+            "clips that is fixed beforehand; give one of them, e.g. --mcr-tier gate --mcr-baseline"
+        )
     return Settings(
         invocation_dir=invocation_dir,
         model=values.pop("model"),

@@ -151,3 +151,9 @@ def order(per_task: int) -> list[str]:
 
 def seeded(name: str) -> bytes:
     return hashlib.sha256(f"0/{name}".encode()).digest()
+
+
+def test_a_comparison_needs_a_number_of_clips_fixed_beforehand(mcr: Runner, data: Path) -> None:
+    mcr("oracle:listener", data, "--mcr-early-stop", "--mcr-baseline", "blessed").refused(
+        "--mcr-early-stop and --mcr-baseline blessed", "fixed beforehand", "--mcr-tier gate --mcr-baseline"
+    )

@@ -25,6 +25,7 @@ def values(results: dict[str, Any], metric: str, condition: str | None = None) -
     }
 
 
+@pytest.mark.slow
 def test_the_rows_are_the_same_in_every_mode_and_from_the_cache(pytester: pytest.Pytester) -> None:
     few = ("--mcr-model=lab", *WORDS, "--mcr-tasks=SER", "--mcr-limit=2")
     kept = f"--mcr-cache={pytester.path / 'cache'}"

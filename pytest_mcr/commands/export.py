@@ -22,6 +22,7 @@ from pytest_mcr.report.export_files import write_csv, write_parquet
 from pytest_mcr.report.export_rows import Columns, Row, case_columns, cases, metric_table
 from pytest_mcr.report.files import check_file
 from pytest_mcr.report.model_card import model_card
+from pytest_mcr.report.results import staged_beside
 from pytest_mcr.run.former_cases import FormerRun, read_run
 
 STDOUT: Final = Path("-")
@@ -100,16 +101,12 @@ def to_file(flag: str, path: Path, write: Write) -> None:
     Raises:
         OptionError: it cannot be written.
     """
-    staged = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with staged.open("wb") as out:
+        with staged_beside(path) as staged, staged.open("wb") as out:
             write(out)
-        staged.replace(path)
     except OSError as error:
         raise OptionError(f"{flag} {path}: cannot be written ({error.strerror}); give another file") from error
-    finally:
-        staged.unlink(missing_ok=True)
 
 
 def to_stdout(write: Write) -> None:

@@ -73,6 +73,11 @@ class Sample:
         """The conditions this sample has, in the canonical order; ``neutral`` always."""
         return tuple(c for c in CONDITIONS if c == NEUTRAL or c in self.texts)
 
+    @property
+    def clip(self) -> str:
+        """What is known of the sample's cluster before its clip is decoded: ``split_group``, else the sound file."""
+        return self.split_group or self.audio
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

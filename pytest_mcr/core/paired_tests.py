@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -61,11 +60,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Holm, Scand. J. Stat. 6 (1979): the k-th smallest of m times (m - k + 1), made monotone, at most 1.
     """
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    adjusted = [min(1.0, (len(order) - rank) * p_values[place]) for rank, place in enumerate(order)]
-    for rank, (before, after) in enumerate(pairwise(adjusted[:]), start=1):
-        adjusted[rank] = max(before, after, adjusted[rank - 1])
-    found = [0.0] * len(order)
-    for place, value in zip(order, adjusted, strict=True):
-        found[place] = value
-    return found
+    order = np.argsort(p_values, kind="stable")
+    steps = np.array(p_values, dtype=np.float64)[order] * (len(p_values) - np.arange(len(p_values)))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(p) for p in adjusted]

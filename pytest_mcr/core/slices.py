@@ -14,6 +14,7 @@ from scipy.special import gammaln
 
 from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL, Outcome, Sample, Verdict
 from pytest_mcr.core.clusters import Floats
+from pytest_mcr.core.paired_tests import holm
 
 LEAST: Final = 10
 """Clips below which a slice is not looked at."""
@@ -159,12 +160,3 @@ def _by_clip(rows: Iterable[Row]) -> dict[str, bool]:
     for _, cluster, lost in sorted(rows):
         found.setdefault(cluster, lost)
     return found
-
-
-def holm(plain: Sequence[float]) -> list[float]:
-    """P values corrected by Holm's step-down method, in the given order."""
-    order = np.argsort(plain, kind="stable")
-    steps = np.array(plain, dtype=np.float64)[order] * (len(plain) - np.arange(len(plain)))
-    corrected = np.empty(len(plain))
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(plain) else steps
-    return [float(p) for p in corrected]

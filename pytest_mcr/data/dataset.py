@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -84,10 +84,15 @@ class Dataset:
 
     def _first(self, task: str, limit: int, seed: int) -> list[str]:
         ids = [sample.id for sample in self.samples if sample.task == task]
-        return sorted(ids, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())[:limit]
+        return nested_order(ids, seed)[:limit]
 
     def _unknown_task(self, task: str) -> str:
         spellings = {name.casefold(): name for name in self.tasks}
         near = difflib.get_close_matches(task.casefold(), list(spellings), n=1)
         hint = f"did you mean --mcr-tasks {spellings[near[0]]}?" if near else "check --mcr-tasks and --mcr-data"
         return f"no task {task!r} in {self.root} (it has {', '.join(self.tasks)}); {hint}"
+
+
+def nested_order(ids: Iterable[str], seed: int) -> list[str]:
+    """Sample ids in the seeded order of which ``--mcr-limit``, tiers and runs that end early take the first."""
+    return sorted(ids, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())

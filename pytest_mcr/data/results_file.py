@@ -21,6 +21,8 @@ SCHEMA: Final = "pytest-mcr.results/1"
 DIGEST: Final = "digest"
 CASES_DIGEST: Final = "cases_digest"
 OBJECTS: Final = ("run", "model", "dataset", "protocol", "settings", "counts", "canary", "audit")
+NUMBER: Final = ("task", "condition", "metric", "value", "low", "high", "n", "note")
+"""Keys of a row of ``metrics``; all others tell variants apart (gold, text_label, arm, layer, ...)."""
 LISTS: Final = ("reasons", "metrics", "gates", "gates_not_judged")
 
 
@@ -92,9 +94,8 @@ def read_cases(path: Path, results: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         OptionError: it cannot be read, is torn, or not the file that the results were written with.
     """
-    require_cases(path, results)
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], start=1):
+    for number, line in enumerate(require_cases(path, results).split("\n")[:-1], start=1):
         try:
             case = json.loads(line, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
@@ -108,25 +109,26 @@ def read_cases(path: Path, results: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def require_cases(path: Path, results: Mapping[str, Any]) -> None:
-    """Refuse a ``cases.jsonl`` that is not the one that the results were written with.
+def require_cases(path: Path, results: Mapping[str, Any]) -> str:
+    """The text of a ``cases.jsonl``, if it is the one that the results were written with.
 
     Raises:
         OptionError: it cannot be read, or its bytes differ; results from before there were digests check nothing.
     """
     try:
-        found = file_digest(path)
-        path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        text = content.decode("utf-8")
     except OSError as error:
         raise OptionError(f"{path}: cannot be read ({error.strerror}); it lies beside a run's {RESULTS}") from None
     except UnicodeDecodeError as error:
         raise OptionError(f"{path}: not UTF-8 ({error.reason}); copy the run again") from None
-    wanted = results.get(CASES_DIGEST)
+    wanted, found = results.get(CASES_DIGEST), hashlib.sha256(content).hexdigest()
     if wanted is not None and found != wanted:
         raise OptionError(
             f"{path}: not the file that {RESULTS} was written with (sha256 {found[:12]}, its {CASES_DIGEST} "
             f"{str(wanted)[:12]}); copy the run again"
         )
+    return text
 
 
 def _require_parts(path: Path, results: Mapping[str, Any]) -> None:

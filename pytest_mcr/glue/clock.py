@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import pytest
 
 from pytest_mcr.glue import options
+from pytest_mcr.glue.ending import end
 from pytest_mcr.run.ledger import Ledger
 from pytest_mcr.run.timing import duration, remaining
 
@@ -41,29 +43,25 @@ class Clock:
         """Since the session began."""
         return time.perf_counter() - self.started
 
-    def tick(self, session: pytest.Session, total: int, *, so_far: str = "", shown: bool = False) -> None:
+    def tick(
+        self, session: pytest.Session, total: int, *, so_far: Callable[[], str] = str, shown: bool = False
+    ) -> None:
         """End the run or print an estimate, if it is time to.
 
         Args:
             session: that runs.
             total: selected cases.
-            so_far: the running numbers, in words.
+            so_far: gives the running numbers, in words.
             shown: a table shows them already.
         """
         now = self.seconds
         if self._limit is not None and now >= self._limit and self.expired is None:
             self.expired = f"time limit of {self._limit:g} s (--mcr-time-limit)"
-            self._end(session)
+            end(session, self.expired)
         elif now >= self._next and not shown:
             self._next = now + (EVERY if self._estimate(total, so_far) else SOON)
 
-    def _end(self, session: pytest.Session) -> None:
-        session.shouldstop = self.expired or False
-        controller = self._config.pluginmanager.getplugin("dsession")
-        if controller is not None:  # xdist's loop has a flag of its own
-            controller.shouldstop = self.expired
-
-    def _estimate(self, total: int, so_far: str) -> bool:
+    def _estimate(self, total: int, so_far: Callable[[], str]) -> bool:
         """Print how long it will take; False when there is nothing worth saying yet."""
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
         if terminal is None or self._quiet or options.verbosity(self._config) < 0:
@@ -73,10 +71,10 @@ class Clock:
             return False
         heard = "" if self._said else f"canary {self._canary()}, "
         self._said = True
-        numbers = f"; {so_far}" if so_far and self._told else ""  # the first line comes too soon for numbers
+        numbers = so_far() if self._told else ""  # the first line comes too soon for numbers
         self._told = True
         terminal.ensure_newline()
-        terminal.write_line(f"mcr: {heard}{self._pace(total, left)} of {total} cases{numbers}")
+        terminal.write_line(f"mcr: {heard}{self._pace(total, left)} of {total} cases{numbers and f'; {numbers}'}")
         return True
 
     def _left(self, total: int) -> float | None:

@@ -39,7 +39,7 @@ class Controller:
         self.suite = suite
         self.clock = Clock(config, self.ledger, conclusion.settings.time_limit, quiet=conclusion.settings.quiet)
         self.live = Live(config, quiet=conclusion.settings.quiet)
-        self.early = Early(config, conclusion.early)
+        self.early = Early(conclusion.early)
         self.session: pytest.Session | None = None
         self.selected: list[tuple[str, str]] | None = None
         self.tests = 0  # selected tests, the user's own included
@@ -97,7 +97,7 @@ class Controller:
     def _show(self, session: pytest.Session, total: int) -> None:
         """The table, or a line now and then."""
         if self.early.message is None:  # a limit that is reached while the last answers arrive ends nothing
-            self.clock.tick(session, total, so_far=self.live.tally.sentence(), shown=self.live.drawn)
+            self.clock.tick(session, total, so_far=self.live.tally.sentence, shown=self.live.drawn)
         if self.live.drawn:
             self.live.tick(total, self.clock.status(total))
 

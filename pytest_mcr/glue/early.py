@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_mcr.glue.ending import end
 from pytest_mcr.run.early_order import Key
 from pytest_mcr.run.ledger import Ledger
 
@@ -23,8 +24,7 @@ class Early:
         message: why the run ended, None as long as it did not.
     """
 
-    def __init__(self, config: pytest.Config, early: EarlyStop | None) -> None:
-        self._config = config
+    def __init__(self, early: EarlyStop | None) -> None:
         self._early = early
         self.message: str | None = None
         self._failed: list[Key | None] = []
@@ -46,10 +46,7 @@ class Early:
             return
         clips = self._early.used
         self.message = f"early stopping: {WORDS[str(self._early.stopped)]}, sure after {clips} clips (--mcr-early-stop)"
-        session.shouldstop = self.message
-        controller = self._config.pluginmanager.getplugin("dsession")
-        if controller is not None:  # xdist's loop has a flag of its own
-            controller.shouldstop = self.message
+        end(session, self.message)
 
     def note(self, failed: Key | None) -> None:
         """Remember the case of a report that failed, None for any other test."""

@@ -10,6 +10,7 @@ from pytest_mcr.errors import StatesError
 from pytest_mcr.models.hf import HfModel
 from pytest_mcr.models.protocol import Audio, Model
 from pytest_mcr.probes.body import Body, UnfitError, tensors
+from pytest_mcr.probes.layers import at_depth
 from pytest_mcr.probes.states import Reader
 
 
@@ -32,7 +33,7 @@ class StateReader:
         if not isinstance(model, HfModel):
             raise UnfitError(f"{model.name}: only a model in this process shows its hidden states")
         body = Body(model.checkpoint)
-        self.layer = max(1, round(body.depth * (depth or 0.0))) if layer is None else layer
+        self.layer = at_depth(depth or 0.0, body.depth) if layer is None else layer
         if self.layer > body.depth:
             raise UnfitError(f"the model has no layer {self.layer}; its last one is {body.depth}")
         self._model = model

@@ -10,6 +10,11 @@ from pytest_mcr.errors import OptionError
 EXPECTED = "expected all, every:N (every N-th and the last) or numbers such as 16,32"
 
 
+def at_depth(share: float, depth: int) -> int:
+    """The layer at a relative depth, in (0, 1]; 1 is the last block, and never the embeddings."""
+    return max(1, round(depth * share))
+
+
 @dataclass(frozen=True, slots=True)
 class Layers:
     """A choice of layers, for a model of any depth.

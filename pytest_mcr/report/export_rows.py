@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_mcr.data.results_file import NUMBER
 from pytest_mcr.errors import OptionError
 
 Row = Mapping[str, Any]
@@ -27,8 +28,6 @@ FACTS: Final = (
     ("answer_mode", "protocol", "answer"),
 )
 """Columns that every number has: name, section of ``results.json``, key."""
-NUMBER: Final = ("task", "condition", "metric", "value", "low", "high", "n", "note")
-"""Keys of a number; all others tell variants apart (gold, text_label, arm, layer, ...)."""
 CASE: Final = (
     "id", "task", "sample", "source_id", "condition", "audio", "prompt", "gold", "text_label", "answer", "raw",
     "verdict", "confidence", "scores", "seconds", "cached", "error",

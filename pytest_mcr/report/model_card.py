@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, IRRELEVANT, NEUTRAL
 from pytest_mcr.core.metrics import OVERALL
+from pytest_mcr.data.results_file import NUMBER
 from pytest_mcr.report.markdown_text import inline, table
 from pytest_mcr.report.number_words import name_of
 from pytest_mcr.report.sentences import NOT_COMPARABLE
@@ -41,11 +42,10 @@ def model_card(results: Mapping[str, Any]) -> str:
 
 def numbers(results: Mapping[str, Any], task: str) -> list[tuple[str, str | None, Number]]:
     """The headline numbers of a task that are defined: metric, condition, row."""
-    plain = {"task", "condition", "metric", "value", "low", "high", "n", "note"}
     rows = {
         (row["metric"], row["condition"]): row
         for row in results["metrics"]
-        if row["task"] == task and row["value"] is not None and row.keys() <= plain
+        if row["task"] == task and row["value"] is not None and row.keys() <= set(NUMBER)
     }
     return [(*name, rows[name]) for name in HEADLINES if name in rows]
 

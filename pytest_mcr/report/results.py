@@ -101,7 +101,7 @@ def replace_in_parts(path: Path, parts: Iterable[str]) -> None:
     """
     # A command line may hold bytes that are no UTF-8; Python keeps them as lone surrogates, whose escape is JSON.
     with (
-        _staged(path) as staged,
+        staged_beside(path) as staged,
         staged.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         file.writelines(parts)
@@ -113,12 +113,12 @@ def replace_bytes(path: Path, content: bytes) -> None:
     Raises:
         OSError: the folder cannot be written; nothing is left behind.
     """
-    with _staged(path) as staged:
+    with staged_beside(path) as staged:
         staged.write_bytes(content)
 
 
 @contextmanager
-def _staged(path: Path) -> Iterator[Path]:
+def staged_beside(path: Path) -> Iterator[Path]:
     """A file to be written beside another, which it then replaces; gone when anything is raised."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:

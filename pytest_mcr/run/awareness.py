@@ -199,11 +199,11 @@ class Awareness:
             UnfitError: the model has no list of blocks.
         """
         from pytest_mcr.probes.body import Body
-        from pytest_mcr.probes.layers import parse_layers
+        from pytest_mcr.probes.layers import at_depth, parse_layers
 
         depth = Body(model.checkpoint).depth
         if self._settings.layers is None:
-            chosen = sorted({max(1, round(depth * share)) for share in DEPTHS})
+            chosen = sorted({at_depth(share, depth) for share in DEPTHS})
         else:
             chosen = parse_layers(self._settings.layers).of(depth)
         return chosen, min(chosen, key=lambda layer: (abs(layer - depth / 2), layer))

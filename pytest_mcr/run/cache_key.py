@@ -13,6 +13,8 @@ from typing import Final
 
 import soundfile
 
+from pytest_mcr.data.results_file import file_digest
+
 ENGINE: Final = 2
 """Raise it when the same request may be answered otherwise than before, or when a key or an entry is made otherwise.
 2: entries hold how many tokens a label has; those of 1 are not found any more."""
@@ -29,9 +31,7 @@ def clip_key(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    return _key("clip", content, path.suffix.lower(), *_decoder())
+    return _key("clip", file_digest(path), path.suffix.lower(), *_decoder())
 
 
 def answer_key(

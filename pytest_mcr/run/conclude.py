@@ -15,6 +15,7 @@ from pytest_mcr.core.prompts import TEMPLATES
 from pytest_mcr.data.audit import Finding as Flaw
 from pytest_mcr.data.audit import audit
 from pytest_mcr.data.dataset import Dataset
+from pytest_mcr.data.results_file import CASES
 from pytest_mcr.models.resolve import kind
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.report import layer_chart, reliability
@@ -165,7 +166,7 @@ class Conclusion:
         self.out.mkdir(parents=True, exist_ok=True)
         arrived = self._ledger.outcomes  # the journal may hold one line more, where Ctrl-C cut its arrival short
         published = [case.id for case in self.design if (case.sample.id, case.condition) in arrived]
-        self.journal.publish(self.out / "cases.jsonl", published)
+        self.journal.publish(self.out / CASES, published)
         write_results(self.record, self.out)
         self._keep_findings()
         reliability.write(self.record, self.out)
@@ -181,7 +182,7 @@ class Conclusion:
 
             assert self._ledger is not None
             turned, clips = flips(self._ledger.outcomes), self.settings.html_clips
-            material = html.Material(self.dataset, self.out / "cases.jsonl", turned, clips)
+            material = html.Material(self.dataset, self.out / CASES, turned, clips)
             html.write(self.record, material, self.settings.html)
 
     def _keep_findings(self) -> None:

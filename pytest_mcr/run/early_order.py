@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_mcr.core.case import Case
+from pytest_mcr.data.dataset import nested_order
 
 Key = tuple[str, str]
 
@@ -36,14 +36,14 @@ def units_of(cases: Sequence[Case], seed: int) -> list[Unit]:
     A clip is a ``split_group`` or a sound file; all its samples stand where its first one does.
     """
     names = dict.fromkeys(case.sample.id for case in cases)
-    order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+    order = nested_order(names, seed)
     by_sample: dict[str, list[Case]] = {}
     for case in cases:
         by_sample.setdefault(case.sample.id, []).append(case)
     clips: dict[tuple[str, str], list[str]] = {}
     for name in order:
         sample = by_sample[name][0].sample
-        clips.setdefault((sample.task, sample.split_group or sample.audio), []).append(name)
+        clips.setdefault((sample.task, sample.clip), []).append(name)
     places: dict[str, int] = {}
     units = []
     for (task, _), samples in clips.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL, PLACEBO, Case, Outcome, V
 from pytest_mcr.core.gates import Gate
 from pytest_mcr.core.watch import LEVEL, Book, Watch
 from pytest_mcr.data.dataset import Dataset
+from pytest_mcr.data.results_file import file_digest
 from pytest_mcr.run.early_order import Key, Unit, units_of
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.ledger import Ledger
@@ -34,18 +34,14 @@ def share_clips(dataset: Dataset) -> bool:
     owners: dict[str, str] = {}
     sizes: dict[int, set[str]] = {}
     for sample in dataset.samples:
-        if owners.setdefault(sample.split_group or sample.audio, sample.task) != sample.task:
+        if owners.setdefault(sample.clip, sample.task) != sample.task:
             return True
         sizes.setdefault(dataset.path(sample).stat().st_size, set()).add(sample.task)
     alike = {size for size, tasks in sizes.items() if len(tasks) > 1}
     digests: dict[str, str] = {}
-    for sample in dataset.samples:
-        if dataset.path(sample).stat().st_size in alike:
-            with dataset.path(sample).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digests.setdefault(digest, sample.task) != sample.task:
-                return True
-    return False
+    paths = ((sample.task, dataset.path(sample)) for sample in dataset.samples)
+    same_size = ((task, path) for task, path in paths if path.stat().st_size in alike)
+    return any(digests.setdefault(file_digest(path), task) != task for task, path in same_size)
 
 
 class EarlyStop:

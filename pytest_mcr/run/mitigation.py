@@ -128,7 +128,7 @@ def check_gate(settings: Settings, gate: Gate) -> None:
 def _check_size(settings: Settings, dataset: Dataset) -> None:
     if settings.conditions is not None and not {FAITHFUL, ADVERSARIAL} <= set(settings.conditions):
         raise OptionError("--mcr-tune needs faithful and adversarial texts; add them to --mcr-conditions")
-    clips = {(s.task, s.split_group or s.audio) for s in dataset.samples if ADVERSARIAL in s.texts}
+    clips = {(s.task, s.clip) for s in dataset.samples if ADVERSARIAL in s.texts}
     sizes = Counter(task for task, _ in clips)
     for task in dataset.tasks:
         if sizes[task] < LEAST_TO_TUNE:

@@ -15,6 +15,7 @@ from pytest_mcr.core.hearing import Hearing
 from pytest_mcr.core.metrics import measure
 from pytest_mcr.core.tiers import TIERS, gate_effect, paired_effect
 from pytest_mcr.data.dataset import Dataset
+from pytest_mcr.data.results_file import RESULTS
 from pytest_mcr.run.design import design
 from pytest_mcr.run.settings import Settings
 from pytest_mcr.run.subsets import placebo_subset
@@ -85,7 +86,7 @@ def plan_tier(
     """
     chosen = dataset.select(limit=TIERS[tier], seed=seed)
     cases = design(chosen.samples, settings.conditions)
-    clips = [len({cluster_of(s) for s in chosen.samples if s.task == task}) for task in chosen.tasks]
+    clips = [len({s.clip for s in chosen.samples if s.task == task}) for task in chosen.tasks]
     undecided, not_judged = judged_at_best(chosen.samples, cases, settings, gates, least_clusters)
     return Planned(
         tier=tier,
@@ -98,11 +99,6 @@ def plan_tier(
         undecided=undecided,
         not_judged=not_judged,
     )
-
-
-def cluster_of(sample: Sample) -> str:
-    """What is known of a sample's cluster before its clip is decoded."""
-    return sample.split_group or sample.audio
 
 
 def judged_at_best(
@@ -130,7 +126,7 @@ def right(sample: Sample, condition: str) -> Outcome:
     """A right answer."""
     label = sample.text_labels.get(condition) if condition in CONDITIONS else None
     return Outcome(
-        sample=sample.id, task=sample.task, condition=condition, cluster=cluster_of(sample), gold=sample.gold,
+        sample=sample.id, task=sample.task, condition=condition, cluster=sample.clip, gold=sample.gold,
         text_label=label, answer=sample.gold, verdict=Verdict.AUDIO, confidence=None, best=None,
         k=len(sample.candidates),
     )  # fmt: skip
@@ -146,7 +142,7 @@ def former_pace(folders: Iterable[Path], model: str, digest: str) -> Pace | None
     """
     for folder in folders:
         try:
-            results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+            results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
             pace = _pace(results, model, digest)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue

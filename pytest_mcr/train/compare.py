@@ -16,6 +16,7 @@ from typing import Any, Final
 from pytest_mcr.core.before_after import Change, changes
 from pytest_mcr.core.estimates import Estimate
 from pytest_mcr.core.metrics import OVERALL
+from pytest_mcr.data.results_file import NUMBER
 from pytest_mcr.errors import McrError, OptionError
 from pytest_mcr.report.wording import end, figure
 from pytest_mcr.run.exits import USAGE_EXIT
@@ -24,8 +25,6 @@ from pytest_mcr.train.head_tables import table
 
 SAME: Final = (("dataset", "digest"), ("protocol", "template"), ("protocol", "version"), ("protocol", "answer"))
 """What both runs must agree in."""
-PLAIN: Final = ("task", "condition", "metric", "value", "low", "high", "n", "note")
-"""Keys of a metric row that are not part of its name."""
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -103,7 +102,7 @@ def _edits(row: dict[str, Any]) -> bool:
 
 
 def _name(row: dict[str, Any]) -> str:
-    extra = [f"{key} {row[key]}" for key in row if key not in PLAIN]
+    extra = [f"{key} {row[key]}" for key in row if key not in NUMBER]
     return " ".join([str(row["metric"]) + (f"[{row['condition']}]" if row["condition"] else ""), *extra])
 
 

@@ -202,3 +202,23 @@ def run(
 def renamed(samples: Sequence[Sample], **changes: Any) -> list[Sample]:
     """The samples with some attributes changed."""
     return [replace(sample, **changes) for sample in samples]
+
+
+def looked_into(tmp_path: Path, rule: Rule = follower, **options: Any) -> RunRecord:
+    """A run with its diagnosis, beside earlier runs in a folder of its own."""
+    return run(tmp_path, rule, runs=tmp_path / "runs", **options)
+
+
+def hostile(tmp_path: Path, bomb: str, question: str) -> RunRecord:
+    """A run on data that holds a hostile text in every field."""
+    chosen = [
+        replace(
+            sample, question=question, gold=f"gold {bomb}", source=bomb, audio=f"AQA/{sample.id}{bomb}",
+            texts={name: f"{name} {bomb}" for name in sample.texts},
+            text_labels={"faithful": f"gold {bomb}", "adversarial": f"wrong {bomb}"},
+            candidates=(f"gold {bomb}", f"wrong {bomb}"),
+        )
+        for sample in samples_of({"AQA": 40})
+    ]  # fmt: skip
+    record = looked_into(tmp_path, samples=chosen, model=f"m:{bomb}", kind="custom")
+    return replace(record, dataset={**record.dataset, "path": bomb}, run={**record.run, "notes": [bomb]})

@@ -16,23 +16,19 @@ from pytest_mcr.report.first_minute import Point, first_minute
 from pytest_mcr.report.terminal import summary
 from pytest_mcr.run.record import RunRecord
 from tests.unit.planted_branches import clips
-from tests.unit.records import Rule, constant, follower, lab_like, listener, run, samples_of
+from tests.unit.records import Rule, constant, follower, hostile, lab_like, listener, looked_into, run
 
 BOMB = "<b>x</b> `q` | @team \x1b[31m \u202eright\r\nnew ]]> --> \x00"
 
 
-def diagnosed(tmp_path: Path, rule: Rule = follower, **options: Any) -> RunRecord:
-    return run(tmp_path, rule, runs=tmp_path / "runs", **options)
-
-
 @pytest.fixture(scope="module")
 def red(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
-    return diagnosed(tmp_path_factory.mktemp("red"))
+    return looked_into(tmp_path_factory.mktemp("red"))
 
 
 @pytest.fixture(scope="module")
 def green(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
-    return diagnosed(tmp_path_factory.mktemp("green"), listener)
+    return looked_into(tmp_path_factory.mktemp("green"), listener)
 
 
 def point(record: RunRecord, number: int) -> Point:
@@ -64,7 +60,7 @@ def test_luck_is_told_from_distance(red: RunRecord, green: RunRecord, tmp_path: 
     assert lines[0].startswith("FAIL accuracy[adversarial] is 0.00, allowed at least 0.50")
     assert all(line.endswith("; beyond luck") for line in lines)
     gates = ("accuracy[neutral] >= 0.97", "accuracy[neutral] >= 0.9@95")
-    near = diagnosed(tmp_path, lab_like, gates=gates, sizes={"AQA": 60})
+    near = looked_into(tmp_path, lab_like, gates=gates, sizes={"AQA": 60})
     lines = point(near, 3).lines
     assert lines[0].startswith("FAIL accuracy[neutral] is 0.93")
     assert lines[0].endswith("its 95 % interval reaches the threshold, so luck may decide")
@@ -74,7 +70,7 @@ def test_luck_is_told_from_distance(red: RunRecord, green: RunRecord, tmp_path: 
 
 def test_many_gates_are_counted(tmp_path: Path) -> None:
     gates = [f"accuracy[adversarial] >= 0.{number}" for number in range(51, 80)]
-    lines = point(diagnosed(tmp_path, gates=gates, sizes={"AQA": 20}), 3).lines
+    lines = point(looked_into(tmp_path, gates=gates, sizes={"AQA": 20}), 3).lines
     assert len(lines) == 9
     assert lines[-1] == "and 21 more gates in results.json"
 
@@ -84,7 +80,7 @@ def test_the_worst_slice_is_of_the_condition_that_blocks(red: RunRecord, green: 
         wrong = case.condition == "faithful" and case.sample.gold == "sad"
         return str(case.sample.candidates[0] if wrong else case.sample.gold)
 
-    lines = point(diagnosed(tmp_path, contrary, gates=["accuracy[faithful] >= 0.99"]), 5).lines
+    lines = point(looked_into(tmp_path, contrary, gates=["accuracy[faithful] >= 0.99"]), 5).lines
     assert lines[0].startswith("lost (right in neutral, wrong in faithful) more often than in the rest of the task")
     assert lines[1].startswith("  SER, gold sad: 15 of 15 lost, 0 of 45 in the rest (p ")
     even = point(red, 5).lines
@@ -101,7 +97,7 @@ def test_the_command_runs_the_shown_clips_again(red: RunRecord, green: RunRecord
 
 
 def test_without_branches_the_command_that_asks_them_is_named(green: RunRecord, tmp_path: Path) -> None:
-    told = point(diagnosed(tmp_path, gates=["mrs >= 0.9"], limit=60, sizes={"AQA": 20}), 8)
+    told = point(looked_into(tmp_path, gates=["mrs >= 0.9"], limit=60, sizes={"AQA": 20}), 8)
     assert told.lines == ("no repair was measured; what this run asked is in the cache, the command asks the rest",)
     assert shlex.split("\n".join(told.code)) == [
         "pytest", "--mcr-model", "lab", "--mcr-limit", "60", "--mcr-gate", "mrs >= 0.9", "--mcr-suite",
@@ -112,18 +108,18 @@ def test_without_branches_the_command_that_asks_them_is_named(green: RunRecord, 
 
 def test_the_repair_that_would_pass_and_its_faithful_cost(tmp_path: Path) -> None:
     options: dict[str, Any] = {"sizes": {"AQA": 60, "SER": 60}, "suites": ("bench", "mitigation")}
-    told = point(diagnosed(tmp_path, repairs=clips(60), mitigation=("aad", "gacl?lambda=1"), **options), 8)
+    told = point(looked_into(tmp_path, repairs=clips(60), mitigation=("aad", "gacl?lambda=1"), **options), 8)
     assert told.lines[0].startswith("hard-switch meets all 16 gates; faithful accuracy falls by 0.00 [-")
     assert told.lines[1].startswith("gacl?lambda=1 meets all 16 gates")
     assert told.code == ()
-    deaf = point(diagnosed(tmp_path, repairs=clips(60, unheard=3), mitigation=("aad",), **options), 8)
+    deaf = point(looked_into(tmp_path, repairs=clips(60, unheard=3), mitigation=("aad",), **options), 8)
     assert deaf.lines[0].startswith("none of 2 arms meets every gate; nearest: hard-switch, ")
     assert "still blocked by " in deaf.lines[0]
     assert "; faithful accuracy falls by 0.3" in deaf.lines[0]
 
 
 def test_a_plain_run_judges_the_repairs_that_need_no_other_branch(tmp_path: Path) -> None:
-    told = point(diagnosed(tmp_path, follower, scores=True, sizes={"AQA": 60}), 8)
+    told = point(looked_into(tmp_path, follower, scores=True, sizes={"AQA": 60}), 8)
     assert told.lines[0].startswith("hard-switch meets all 11 gates; faithful accuracy falls by 0.00 [-")
     assert told.lines[1].startswith("self-gated meets all 11 gates")
     assert told.lines[-1] == "judged on this run's own scores, without another question; answers by score"
@@ -132,7 +128,7 @@ def test_a_plain_run_judges_the_repairs_that_need_no_other_branch(tmp_path: Path
     def deaf(case: Any, position: int) -> str:
         return str(case.sample.candidates[0] if position % 3 == 0 else follower(case, position))
 
-    told = point(diagnosed(tmp_path, deaf, scores=True, gates=["accuracy[adversarial] >= 0.9"]), 8)
+    told = point(looked_into(tmp_path, deaf, scores=True, gates=["accuracy[adversarial] >= 0.9"]), 8)
     assert told.lines[0].startswith("none of 3 arms meets every gate; nearest: hard-switch, 0 of 1, still blocked by ")
     assert told.lines[1].endswith("the command asks about others")
     assert told.code[-1].endswith("--mcr-suite bench,mitigation")
@@ -153,7 +149,7 @@ def test_what_cannot_be_trusted_is_never_waived(red: RunRecord, green: RunRecord
         return Verdict.UNPARSED
 
     for rule in (constant, mumbles):
-        told = point(diagnosed(tmp_path, rule, sizes={"AQA": 20}), 9)
+        told = point(looked_into(tmp_path, rule, sizes={"AQA": 20}), 9)
         assert told.lines == ("INVALID is never waived: what cannot be trusted has to be measured again",)
         assert told.code == ()
     nameless = replace(red, model={**red.model, "fingerprint": None})
@@ -169,17 +165,7 @@ def test_a_fingerprint_cannot_leave_its_string(red: RunRecord) -> None:
 
 
 def test_lines_are_lines_whatever_the_data_holds(tmp_path: Path) -> None:
-    chosen = [
-        replace(
-            sample, question=BOMB * 1000, gold=f"gold {BOMB}", source=BOMB, audio=f"AQA/{BOMB}{sample.id}",
-            texts={name: f"{name} {BOMB}" for name in sample.texts},
-            text_labels={"faithful": f"gold {BOMB}", "adversarial": f"wrong {BOMB}"},
-            candidates=(f"gold {BOMB}", f"wrong {BOMB}"),
-        )
-        for sample in samples_of({"AQA": 40})
-    ]  # fmt: skip
-    record = diagnosed(tmp_path, samples=chosen, model=f"m:{BOMB}", kind="custom")
-    record = replace(record, dataset={**record.dataset, "path": BOMB}, run={**record.run, "notes": [BOMB]})
+    record = hostile(tmp_path, BOMB, BOMB * 1000)
     told = [line for one in first_minute(record) for line in (*one.lines, *one.code)]
     assert not set("\x1b\u202e\r\n\x00") & set("".join(told))
     assert max(map(len, told)) < 2000

@@ -19,9 +19,8 @@ from pytest_mcr.report.files import check_files, write_files
 from pytest_mcr.report.markdown import BYTES, markdown
 from pytest_mcr.report.markdown_text import code_block, inline, table
 from pytest_mcr.report.wording import safe
-from pytest_mcr.run.record import RunRecord
 from pytest_mcr.run.settings import Settings
-from tests.unit.records import constant, follower, lab_like, listener, run, samples_of
+from tests.unit.records import constant, follower, hostile, lab_like, listener, looked_into, run, samples_of
 
 HOSTILE = (
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</details>", "@octocat please", "@org/team",
@@ -106,10 +105,6 @@ def test_what_a_reader_knows_stands_outside_code() -> None:
     )
 
 
-def diagnosed(tmp_path: Path, rule: Any = follower, **options: Any) -> RunRecord:
-    return run(tmp_path, rule, runs=tmp_path / "runs", **options)
-
-
 def heads(text: str) -> list[str]:
     return re.findall(r"^(?:#+ |\*\*|<details><summary>(?:<b>)?)(.*?)(?:\*\*|<.*)?$", text, flags=re.MULTILINE)
 
@@ -122,20 +117,20 @@ NINE = [
 
 @pytest.mark.parametrize(("rule", "word"), [(follower, "FAIL"), (listener, "PASS"), (constant, "INVALID")])
 def test_the_nine_points_then_gates_then_numbers(rule: Any, word: str, tmp_path: Path) -> None:
-    text = markdown(diagnosed(tmp_path, rule))
+    text = markdown(looked_into(tmp_path, rule))
     assert heads(text) == [
         f"pytest-mcr: {word}", "lab on the embedded mini benchmark (synthetic, not MCR-BENCH)",
         *NINE, "Gates", "Numbers by task and condition", "AQA", "SER", "VSC", "Modal Robustness Score (1 is best)",
     ]  # fmt: skip
     assert text.splitlines()[4] == "not comparable with published rows: different data"
     assert len(text) < 20_000
-    assert text == markdown(diagnosed(tmp_path, rule))
+    assert text == markdown(looked_into(tmp_path, rule))
     folded = re.findall(r"<summary><b>(\d)", text)
     assert folded == (list("23456789") if word == "PASS" else ["6", "9"])
 
 
 def test_numbers_are_those_of_the_record(tmp_path: Path) -> None:
-    record = diagnosed(tmp_path, lab_like)
+    record = looked_into(tmp_path, lab_like)
     text = markdown(record)
     row = record.judgement.table.get("tir", "adversarial")
     assert row is not None
@@ -146,7 +141,7 @@ def test_numbers_are_those_of_the_record(tmp_path: Path) -> None:
 
 
 def test_a_run_that_measured_nothing_has_no_numbers(tmp_path: Path) -> None:
-    text = markdown(diagnosed(tmp_path, stop=("canary: the same answer to 32 different clips", 8)))
+    text = markdown(looked_into(tmp_path, stop=("canary: the same answer to 32 different clips", 8)))
     assert heads(text)[0] == "pytest-mcr: INVALID"
     assert "Gates" not in heads(text)
     assert "canary: the same answer to 32 different clips" in text
@@ -154,17 +149,7 @@ def test_a_run_that_measured_nothing_has_no_numbers(tmp_path: Path) -> None:
 
 def test_hostile_data_shows_as_text(tmp_path: Path) -> None:
     bomb = " ".join(HOSTILE)
-    chosen = [
-        replace(
-            sample, question=bomb, gold=f"gold {bomb}", source=bomb, audio=f"AQA/{sample.id}{bomb}",
-            texts={name: f"{name} {bomb}" for name in sample.texts},
-            text_labels={"faithful": f"gold {bomb}", "adversarial": f"wrong {bomb}"},
-            candidates=(f"gold {bomb}", f"wrong {bomb}"),
-        )
-        for sample in samples_of({"AQA": 40})
-    ]  # fmt: skip
-    record = diagnosed(tmp_path, samples=chosen, model=f"m:{bomb}", kind="custom")
-    record = replace(record, dataset={**record.dataset, "path": bomb}, run={**record.run, "notes": [bomb]})
+    record = hostile(tmp_path, bomb, bomb)
     tokens = parser.parse(markdown(record))
     html = {token.content.strip() for token in leaves(tokens) if token.type.startswith("html")}
     ours = re.compile(r"(</?(details|summary|b|sub)>|AQA|[6-9]\. [A-Z][a-z ]+)*")
@@ -180,7 +165,7 @@ def test_the_report_is_short_whatever_the_data(tmp_path: Path) -> None:
         for sample in samples_of({"AQA": 6})
     ]
     gates = [f"{task}.accuracy[adversarial] >= 0.{number}" for task in ("AQA",) for number in range(100, 999)]
-    text = markdown(diagnosed(tmp_path, samples=chosen, gates=gates, model="m" * 1_000_000))
+    text = markdown(looked_into(tmp_path, samples=chosen, gates=gates, model="m" * 1_000_000))
     assert len(text.encode()) <= BYTES < 65_536
     assert "and 799 more in results.json" in text
     assert heads(text)[:3] == ["pytest-mcr: FAIL", heads(text)[1], "1. Verdict"]
@@ -193,7 +178,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
         for task in tasks
         for place, sample in enumerate(samples_of({"AQA": 4}))
     ]
-    text = markdown(diagnosed(tmp_path, samples=chosen, gates=["accuracy[neutral] >= 0.5"], profile="report"))
+    text = markdown(looked_into(tmp_path, samples=chosen, gates=["accuracy[neutral] >= 0.5"], profile="report"))
     assert len(text.encode()) <= BYTES + 500
     assert re.search(r"^Left out for length, see `?results.json`?: numbers of T\d+, ", text, flags=re.MULTILINE)
     assert text.index("### Gates") < text.index("### Numbers")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
 from pytest_mcr.core.case import Case, Outcome, Sample, Verdict
-from pytest_mcr.core.slices import Slices, holm, slices
+from pytest_mcr.core.paired_tests import holm
+from pytest_mcr.core.slices import Slices, slices
 from tests.unit.records import outcome, samples_of
 
 Outcomes = dict[tuple[str, str], Outcome]

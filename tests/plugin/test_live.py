@@ -16,6 +16,7 @@ if os.name == "nt":
 
 from tests.support.terminals import Seen, run
 
+LAST = re.compile(r"^  \d+ of \d+ cases", re.MULTILINE)
 HEAD = re.compile(r"task +cases +acc neu +acc fai +acc adv +acc irr +text-follow +unp/err")
 SLOW = "oracle:slow?seconds=0.01"
 
@@ -27,8 +28,8 @@ def seen(pytester: pytest.Pytester, data: Path, *words: str, model: str = SLOW, 
 
 
 def tables(found: Seen) -> list[str]:
-    """The screens that show the table."""
-    return [shot for shot in found.shots if HEAD.search(shot)]
+    """The screens that show the whole table; one may be looked at while it is being drawn."""
+    return [shot for shot in found.shots if HEAD.search(shot) and LAST.search(shot)]
 
 
 def letters(text: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import sys
@@ -74,7 +75,8 @@ def run(
         if not data:
             break
         stream.feed(data)
-        if time.monotonic() - looked > 0.02:
+        written = not select.select([terminal], [], [], 0.002)[0]  # a child is often read in the middle of a drawing
+        if written or time.monotonic() - looked > 0.02:
             looked = time.monotonic()
             shot = "\n".join(line.rstrip() for line in screen.display)
             seen.shots.append(shot)

@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from pytest_mcr.core.case import FAITHFUL, IRRELEVANT, NEUTRAL, PLACEBO, Sample
+from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL, IRRELEVANT, NEUTRAL, PLACEBO, Sample
 from pytest_mcr.core.prompts import DISCRETION, PAPER, Template, render
 from pytest_mcr.data.build import generators
 from pytest_mcr.data.names import WORDS
@@ -69,19 +69,20 @@ def vorbis(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return decoded
 
 
-def make_pool(extractor: Any, size: int, seed: int) -> list[Clip]:
-    """Synthesise `size` training clips (half of them events) and extract their features.
+def make_pool(extractor: Any, size: int, seed: int, turns: Sequence[str] = ("AQA", "SER", "AQA", "VSC")) -> list[Clip]:
+    """Synthesise `size` training clips and extract their features.
 
     Args:
         extractor: the processor's feature extractor.
         size: number of clips.
         seed: of the choice of events and of every clip.
+        turns: tasks of the clips, over and over; half are events if left out.
     """
     rng = np.random.default_rng([seed, 1])
     pool = []
     for number in range(size):
-        task = ("AQA", "SER", "AQA", "VSC")[number % 4]
-        label = LABELS[task][(number // 4) % len(LABELS[task])]
+        task = turns[number % len(turns)]
+        label = LABELS[task][(number // len(turns)) % len(LABELS[task])]
         holds = draw_events(rng) if task == "AQA" else (label,)
         samples = vorbis(clip((seed, 2, number), generators(task, holds), "train"))
         mel = extractor(samples, sampling_rate=RATE, padding="longest", return_tensors="np")["input_features"][0]
@@ -115,6 +116,11 @@ class Rows:
         )
         return [self._row(heard.task, heard.holds, str(kind), heard) for kind in kinds]
 
+    def about(self, condition: str) -> Row:
+        """A row about one clip under a condition; under ``adversarial`` (not for AQA) its text claims another label."""
+        heard = self._clip(self._task())
+        return self._row(heard.task, heard.holds, condition, heard)
+
     def read(self, mismatched: bool = False) -> list[Row]:
         """A row whose answer is in its text: without audio, or (a control) with a clip that the text is not about."""
         task = self._task()
@@ -141,8 +147,10 @@ class Rows:
                 instead = writer.pick(holds) if label == "no" else None
             question, options = writer.question(task, event), LABELS[task]
         text = ""
-        if kind == FAITHFUL:
-            text = muddle(writer, writer.description(task, support, event, instead), task, event or label)
+        if kind == ADVERSARIAL:
+            support = writer.pick([other for other in LABELS[task] if other != label])
+        if kind in (FAITHFUL, ADVERSARIAL):
+            text = muddle(writer, writer.description(task, support, event, instead), task, event or support)
         elif kind == IRRELEVANT:
             text = writer.remark()
         return Row(self._prompt(question, options, kind, text), label, heard)

@@ -1,0 +1,190 @@
+"""The arms of the ablation, where their files lie, and the work of one pair of seed and fusion."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import torch
+
+from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL
+from pytest_mcr.core.confidence import placements
+from pytest_mcr.data.audio import decode, resample
+from pytest_mcr.data.results_file import CASES, read_cases, read_results
+from pytest_mcr.errors import ModelError
+from pytest_mcr.models.protocol import Request
+from pytest_mcr.report.results import replace_file
+from pytest_mcr.train import fusion_loop
+from pytest_mcr.train.fusion_adapter import FusionAdapter
+from pytest_mcr.train.fusion_blocks import FUSIONS, Fusion
+from pytest_mcr.train.fusion_data import Teacher, heard_pool
+from pytest_mcr.train.fusion_ears import Ears
+from pytest_mcr.train.fusion_loop import Plan
+from pytest_mcr.train.fusion_model import CONFIG, FusionModel, Size, load, parameters, save
+from pytest_mcr.train.lab_data import Clip
+
+READ: Final = "read"
+NONE: Final = "none"
+CONFLICT: Final = "conflict"
+SFT: Final = "sft"
+TUNED: Final[Fusion] = "concat"
+"""The fusion that is also fine-tuned."""
+DATA: Final = "data"
+POOL: Final = "clips.safetensors"
+RUN: Final = "run"
+GATES: Final = "gates.json"
+CHILD: Final = (
+    "-p", "no:cacheprovider", "--mcr-suite", "bench", "--mcr-profile", "report", "--mcr-cache", "off",
+    "--mcr-max-new-tokens", "8",
+)  # fmt: skip
+"""How the plugin measures a model; its labels have at most three tokens, with the end of the turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A seed and a fusion, whose arms begin from the same reading."""
+
+    seed: int
+    fusion: Fusion
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """What is measured."""
+        return (NONE, CONFLICT, SFT) if self.fusion == TUNED else (NONE, CONFLICT)
+
+    def folder(self, out: Path, arm: str) -> Path:
+        """Where an arm's files lie."""
+        return out / f"seed-{self.seed}" / f"{self.fusion}-{arm}"
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The whole ablation.
+
+    Attributes:
+        seeds: of weights, rows and samples; from 0.
+        clips: to learn from.
+        test: samples a task to measure on.
+        plan: of each training.
+        size: of each model.
+    """
+
+    seeds: int = 5
+    clips: int = 2000
+    test: int = 100
+    plan: Plan = field(default_factory=Plan)
+    size: Size = field(default_factory=Size)
+
+    def pairs(self) -> list[Pair]:
+        """All pairs, seed by seed."""
+        return [Pair(seed, fusion) for seed in range(self.seeds) for fusion in FUSIONS]
+
+    def facts(self) -> dict[str, Any]:
+        """Everything that decides the numbers, but not how many seeds there are: more may be added later."""
+        return {"clips": self.clips, "test": self.test, **asdict(self.plan), **asdict(self.size)}
+
+
+def work(study: Study, pair: Pair, out: Path, report: Callable[[str], None]) -> None:
+    """Train and measure the arms of a pair; what is there already is kept.
+
+    Args:
+        study: what is done.
+        pair: which part.
+        out: folder of the study, with clips and data.
+        report: called when an arm is done.
+
+    Raises:
+        ArithmeticError: a loss is no number.
+        ModelError: the plugin could not measure a model.
+    """
+    ears = Ears()
+    pool, teacher = heard_pool(out / POOL, study.clips, lambda: ears, report), Teacher(ears.tokenizer, ears.width)
+    for arm in (READ, *pair.arms):
+        if not (pair.folder(out, arm) / CONFIG).is_file():
+            loss = train(study, pair, arm, out, pool, teacher)
+            report(f"{pair.fusion}, {arm}, seed {pair.seed}: trained, last loss {loss:.3f} nats a token")
+    for arm in pair.arms:
+        folder = pair.folder(out, arm)
+        if not (folder / RUN / "results.json").is_file():
+            measure(folder, out / DATA)
+            report(f"{pair.fusion}, {arm}, seed {pair.seed}: measured")
+        if pair.fusion == "gated" and not (folder / GATES).is_file():
+            read_gates(folder, out / DATA)
+
+
+def train(study: Study, pair: Pair, arm: str, out: Path, pool: Sequence[Clip], teacher: Teacher) -> float:
+    """Train one arm from the weights that it begins with, and save it.
+
+    Returns:
+        The last loss, nats a token.
+
+    Raises:
+        ArithmeticError: the loss is no number.
+    """
+    plan, seed = study.plan, pair.seed
+    torch.manual_seed(seed)
+    before = {CONFLICT: READ, NONE: READ, SFT: NONE}.get(arm)
+    model = FusionModel(pair.fusion, study.size) if before is None else load(pair.folder(out, before))[0]
+    if arm == READ:
+        loss = fusion_loop.read(model, teacher, plan, seed)
+    elif arm == SFT:
+        loss = fusion_loop.tune(model, teacher, plan, pool, seed)
+    else:
+        loss = fusion_loop.hear(model, teacher, plan, pool, seed, conflict=arm == CONFLICT)
+    samples = plan.samples if arm in (CONFLICT, SFT) else 0
+    told = {"arm": arm, "seed": seed, "loss": loss, "conflict_samples": samples, "count": parameters(model)}
+    save(model, pair.folder(out, arm), told)
+    return loss
+
+
+def measure(folder: Path, data: Path) -> None:
+    """Run the plugin on a model, as a user would, in a process of its own.
+
+    Args:
+        folder: of the model; the run is written to ``run`` in it.
+        data: the test set.
+
+    Raises:
+        ModelError: the run came to no result.
+    """
+    spec = f"pytest_mcr.train.fusion_adapter:model?folder={quote(str(folder.resolve()))}&scores=no"
+    told = ["--mcr-model", spec, "--mcr-data", str(data.resolve()), "--mcr-out", str((folder / RUN).resolve())]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"}
+    environment["OMP_NUM_THREADS"] = "1"
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", *CHILD, *told], cwd=folder, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    if not (folder / RUN / "results.json").is_file():
+        lines = (ran.stdout + ran.stderr).strip().splitlines() or ["no output"]
+        raise ModelError(f"{folder}: the plugin gave no result (exit {ran.returncode}): {lines[-1]}")
+
+
+def read_gates(folder: Path, data: Path) -> None:
+    """Ask a gated model for its gate on the very prompts of its run, and write how well it tells conflict.
+
+    Args:
+        folder: of the model, with its run.
+        data: that it was run on.
+    """
+    path = folder / RUN
+    cases = [
+        case for case in read_cases(path / CASES, read_results(path / "results.json"))
+        if case["condition"] in (ADVERSARIAL, FAITHFUL)
+    ]  # fmt: skip
+    adapter = FusionAdapter(folder, *load(folder))
+    clips = {case["audio"]: resample(decode(data / case["audio"]), adapter.sample_rate) for case in cases}
+    requests = [Request(case["id"], clips[case["audio"]], case["prompt"], (), 1, want_scores=False) for case in cases]
+    values = torch.tensor(adapter.gates(requests), dtype=torch.float64).numpy()
+    false = torch.tensor([case["condition"] == ADVERSARIAL for case in cases]).numpy()
+    gate, signal = (float(placements(column[false], column[~false]).mean()) for column in values.T)
+    means = {name: float(values[side, 0].mean()) for name, side in ((ADVERSARIAL, false), (FAITHFUL, ~false))}
+    told = {"gate_auroc": gate, "signal_auroc": signal, "mean_gate": means, "cases": len(cases)}
+    replace_file(folder / GATES, json.dumps(told, indent=1) + "\n")

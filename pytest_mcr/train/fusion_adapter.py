@@ -35,11 +35,15 @@ class FusionAdapter:
         network: as read from there.
         told: of its training.
         scores: whether candidates are scored, which takes longer than the answer.
+
+    Attributes:
+        folder: of the model.
     """
 
     cacheable = True
 
     def __init__(self, folder: Path, network: FusionModel, told: Mapping[str, Any], *, scores: bool = True) -> None:
+        self.folder = folder
         self._scored = scores
         self._ears = Ears()
         self._teacher = Teacher(self._ears.tokenizer, self._ears.width)
@@ -96,21 +100,22 @@ class FusionAdapter:
     @torch.inference_mode()
     def _respond(self, requests: Sequence[Request]) -> list[Response]:
         prompts = [self._teacher.prompt(request.prompt) for request in requests]
-        heard = [self._hear(request.audio) for request in requests]
-        able = [
-            number for number, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
-            if len(prompt) + request.max_new_tokens <= LONGEST
-        ]  # fmt: skip
+        errors = [self._refusal(*pair) for pair in zip(requests, prompts, strict=True)]
+        able = [number for number, error in enumerate(errors) if error is None]
+        heard = {n: self._hear(requests[n].audio) for n in able}
         texts = self._write([prompts[n] for n in able], [heard[n] for n in able], [requests[n] for n in able])
         written = dict(zip(able, texts, strict=True))
         return [
-            Response(
-                written[n], self._scores(prompts[n], heard[n], request.candidates) if request.want_scores else None
-            )
+            Response(written[n], self._scores(prompts[n], heard[n], request))
             if n in written
-            else Response(None, error=f"prompt of {len(prompts[n])} tokens; at most {LONGEST} with the answer")
+            else Response(None, error=errors[n])
             for n, request in enumerate(requests)
         ]
+
+    def _refusal(self, request: Request, prompt: list[int]) -> str | None:
+        if len(prompt) + request.max_new_tokens > LONGEST:
+            return f"a prompt of {len(prompt)} tokens; expected at most {LONGEST} with the answer"
+        return None if request.audio is None else self._ears.refusal(len(request.audio.samples))
 
     def _write(
         self, prompts: Sequence[list[int]], heard: Sequence[torch.Tensor], requests: Sequence[Request]
@@ -138,9 +143,10 @@ class FusionAdapter:
         last = torch.tensor([len(prompt) + len(more) - 1 for prompt, more in zip(prompts, begun, strict=True)])
         return self._network.logits(states[torch.arange(len(last)), last])
 
-    def _scores(self, prompt: list[int], heard: torch.Tensor, candidates: Sequence[str]) -> dict[str, float] | None:
+    def _scores(self, prompt: list[int], heard: torch.Tensor, request: Request) -> dict[str, float] | None:
         """Sum of log p in nats over each candidate's tokens and the end of the turn."""
-        if not self._scored or not candidates:
+        candidates = request.candidates
+        if not (self._scored and request.want_scores and candidates):
             return None
         answers = [self._teacher.answer(candidate) for candidate in candidates]
         count = len(answers)

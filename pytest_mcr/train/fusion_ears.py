@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForMultimodalLM, AutoProcessor
 
 from pytest_mcr.data.shipped import fixture
 from pytest_mcr.models import hf_files
+from pytest_mcr.models.hf_load import load_checkpoint
 from pytest_mcr.train.lab_loop import window
 
 AVERAGED: Final = 4
@@ -32,18 +32,24 @@ class Ears:
 
     def __init__(self) -> None:
         self.folder = fixture("lab-model")
-        processor: Any = AutoProcessor.from_pretrained(self.folder, local_files_only=True)  # type: ignore[no-untyped-call]
-        model: Any = AutoModelForMultimodalLM.from_pretrained(self.folder, dtype=torch.float32, local_files_only=True)
-        self.tokenizer: Any = processor.tokenizer
-        self.extractor: Any = processor.feature_extractor
+        loaded = load_checkpoint(self.folder, device="cpu", dtype="float32", attention=None)
+        self.tokenizer: Any = loaded.processor.tokenizer
+        self.extractor: Any = loaded.processor.feature_extractor
         self.rate = int(self.extractor.sampling_rate)
-        self._model = model.eval()
-        self.width = int(model.config.text_config.hidden_size)
+        self._model = loaded.model
+        self.width = int(loaded.model.config.text_config.hidden_size)
 
     @cached_property
     def digest(self) -> str:
         """Sha256 hex of the weights."""
         return hf_files.weights_digest(self.folder)
+
+    def refusal(self, samples: int) -> str | None:
+        """Why a clip of so many samples at `rate` cannot be heard whole, None where it can."""
+        least, most = int(self.extractor.n_fft), int(self.extractor.n_samples)
+        if least <= samples <= most:
+            return None
+        return f"a clip of {samples / self.rate:.3f} s; expected {least / self.rate:.3f} to {most / self.rate:g} s"
 
     def mels(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-mel features over the clip's own length, shape (mels, frames)."""

@@ -63,7 +63,7 @@ class Plan:
 
 
 def loss_of(model: FusionModel, lesson: Lesson) -> torch.Tensor:
-    """Mean cross-entropy in nats over the answers' tokens; where conflict is labelled, a gate also learns to tell it."""
+    """Mean cross-entropy in nats over the answers' tokens; a gate also learns to tell labelled conflict."""
     states = model(lesson.batch)
     rows, places = lesson.where
     loss = functional.cross_entropy(model.logits(states[rows, places]), lesson.targets)

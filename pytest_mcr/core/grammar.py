@@ -140,6 +140,11 @@ def _split(text: str, name: str) -> tuple[str | None, str]:
     fits = [metric for metric in METRICS if name == metric or name.endswith(f".{metric}")]
     if not fits:
         metric = name.rpartition(".")[2] if name.count(".") == 1 else name
+        first, _, rest = metric.partition(" ")
+        if first in METRICS:  # a condition without its brackets; the list of all metrics would hide what is wrong
+            raise _error(
+                text, f"{metric!r} is no metric", f"conditions stand in brackets: write '{first}[{rest.strip()}]'"
+            )
         raise _error(text, f"unknown metric {metric!r}", _suggest(metric, METRICS, "the metrics are"))
     metric = max(fits, key=len)
     scope = name.removesuffix(metric).removesuffix(".")

@@ -50,7 +50,7 @@ def find_tasks(root: Path) -> dict[str, Path]:
     """
     if not root.is_dir():
         state = "is a file, not a folder" if root.exists() else "does not exist"
-        raise DataError(f"the data folder {root} {state}; give --mcr-data a folder that holds <TASK>/<TASK>.json")
+        raise DataError(f"the data folder {root} {state}; give a folder that holds <TASK>/<TASK>.json")
     try:
         folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
         found = {folder.name: _task_file(folder) for folder in folders}
@@ -82,11 +82,9 @@ def _task_file(folder: Path) -> Path | None:
 def _no_task(root: Path, folders: list[Path]) -> str:
     expected = f"no task in {root}: expected <TASK>/<TASK>.json, e.g. {root / 'AQA' / 'AQA.json'}"
     if (root / f"{root.resolve().name}.json").is_file():
-        return (
-            f"{expected}; this is the folder of one task, give the folder above it: --mcr-data {root.resolve().parent}"
-        )
+        return f"{expected}; this is the folder of one task, give the folder above it: {root.resolve().parent}"
     deeper = [folder for folder in folders if any(folder.glob("*/*.json"))]
-    hint = f"did you mean --mcr-data {deeper[0]}?" if deeper else "give --mcr-data a folder in the release layout"
+    hint = f"did you mean {deeper[0]}?" if deeper else "give a folder in the release layout"
     return f"{expected}; {hint}"
 
 

@@ -27,7 +27,10 @@ def read_lines(path: Path) -> dict[str, Recorded]:
                 record = _parse(line, where, first=not answers.found)
                 answers.add(_key(record, where), _recorded(record, where), where, number)
     if not answers.found:
-        raise ModelError(f'{path}: no answers; expected JSON lines such as {{"id": "{EXAMPLE}", "text": "yes"}}')
+        raise ModelError(
+            f'{path}: no answers; expected JSON lines such as {{"id": "{EXAMPLE}", "text": "yes"}}, or the cases.jsonl '
+            f"of a run that asked the benchmark's cases (--mcr-suite with bench)"
+        )
     return answers.found
 
 

@@ -7,6 +7,11 @@ import json
 import sys
 from pathlib import Path
 
+if __name__ == "__main__":  # what is imported next needs torch, and its absence is a line, not a traceback
+    from pytest_mcr.run.needs import exit_without_torch
+
+    exit_without_torch()
+
 from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL, Sample
 from pytest_mcr.core.prompts import DISCRETION, render
 from pytest_mcr.data import release

@@ -36,7 +36,8 @@ def pace_line(record: RunRecord) -> str | None:
         return None
     spent = [f"{stage} {value:.0%}" for stage, value in share.items() if isinstance(value, float) and value >= 0.005]
     total = record.timing.get("total")
-    return f"pace: {pace:.3g} cases a second in {total:.0f} s, of the measuring: {', '.join(spent)}" if spent else None
+    cases = f"{pace:.3g} cases a second in " if record.counts["cases"] else ""  # a suite alone asks none of them
+    return f"pace: {cases}{total:.0f} s, of the measuring: {', '.join(spent)}" if spent else None
 
 
 def resumable(record: RunRecord) -> bool:

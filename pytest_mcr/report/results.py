@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,7 @@ def write_results(record: RunRecord, out: Path) -> None:
 
 
 def check_folder(flag: str, out: Path) -> None:
-    """Refuse the folder of a flag before anything is measured for it; makes nothing.
+    """Refuse the folder of a flag before anything is measured for it; makes nothing that stays.
 
     Raises:
         OptionError: the folder, or the nearest one above it that exists, cannot be written.
@@ -50,8 +51,13 @@ def check_folder(flag: str, out: Path) -> None:
     nearest = next(path for path in (out, *out.parents) if path.exists())
     if not nearest.is_dir():
         raise OptionError(f"{flag} {out}: {nearest} is a file; give a folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise OptionError(f"{flag} {out}: {nearest} cannot be written; give another folder")
+    try:  # permissions do not tell: root may write anywhere, and still not in /proc
+        with tempfile.TemporaryDirectory(prefix=".pytest-mcr-", dir=nearest):
+            pass
+    except OSError as error:
+        raise OptionError(
+            f"{flag} {out}: {nearest} cannot be written ({error.strerror}); give another folder"
+        ) from None
 
 
 def results_text(record: RunRecord, cases_digest: str | None = None) -> str:

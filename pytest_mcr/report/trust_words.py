@@ -17,6 +17,7 @@ from pytest_mcr.report.wording import listed, safe
 from pytest_mcr.run.record import RunRecord
 
 NOT_JUDGED_SHOWN: Final = 4
+NOT_ASKED: Final = "not asked, so nothing speaks of hearing, batches or the cache; add bench to --mcr-suite"
 
 
 def trust_rows(record: RunRecord) -> list[tuple[str, str]]:
@@ -26,6 +27,12 @@ def trust_rows(record: RunRecord) -> list[tuple[str, str]]:
     rows = [("canary", f"{verdict.upper() if verdict == 'fail' else verdict}: {safe(str(canary['detail']), 400)}")]
     hearing = hearing_lines(record)
     rows += [("hearing" if not place else "", line) for place, line in enumerate(hearing)]
+    if not record.counts["cases"] and not record.judgement.reasons:  # lines about no answers would look like findings
+        rows += [
+            ("benchmark", NOT_ASKED),
+            ("data", f"{record.dataset['kind']}, digest {str(record.dataset['digest'])[:12]}"),
+        ]
+        return rows + _last(record)
     rows.append(("unparsed", unparsed_line(record.judgement.table)))
     rows.append(("batches", batches_line(record)))
     repeats = repeats_line(record)
@@ -33,6 +40,12 @@ def trust_rows(record: RunRecord) -> list[tuple[str, str]]:
     rows.append(("from cache", cached_line(record)))
     rows.append(("data", data_line(record)))
     rows += [("sequential", line)] if (line := sequential_line(record)) else []
+    return rows + _last(record)
+
+
+def _last(record: RunRecord) -> list[tuple[str, str]]:
+    """What every run has: flaws of the data, gates that were not judged, notes."""
+    rows: list[tuple[str, str]] = []
     rows += [("data audit", flaws)] if (flaws := flaws_line(record)) else []
     dropped = [safe(expr) for expr in record.judgement.gates_not_judged]
     rows.append(("not judged", f"{len(dropped)} gates: {listed(dropped, NOT_JUDGED_SHOWN)}" if dropped else "none"))

@@ -20,6 +20,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+if __name__ == "__main__":  # what is imported next needs torch, and its absence is a line, not a traceback
+    from pytest_mcr.run.needs import exit_without_torch
+
+    exit_without_torch()
+
 import torch
 
 from pytest_mcr.core.prompts import TEMPLATES

@@ -56,6 +56,7 @@ def test_every_expression_of_the_grammar_is_read(
         ("accuracy[neutral] == 0.5", ["METRIC[CONDITION] OP NUMBER"]),
         ("tirr[adversarial] <= 0.3", ["unknown metric 'tirr'", "did you mean 'tir'?"]),
         ("SER.acuracy[neutral] >= 0.3", ["unknown metric 'acuracy'", "did you mean 'accuracy'?"]),
+        ("tir adversarial <= 0.3", ["'tir adversarial' is no metric", "brackets: write 'tir[adversarial]'"]),
         ("zzz >= 1", ["unknown metric 'zzz'", "the metrics are: accuracy, "]),
         ("SRE.tir[adversarial] <= 0.3", ["unknown task 'SRE'", "did you mean 'SER'?"]),
         ("XYZZY.tir[adversarial] <= 0.3", ["unknown task 'XYZZY'", "AQA, SER, VSC, each"]),

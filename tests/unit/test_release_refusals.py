@@ -15,31 +15,29 @@ from tests.unit.release_folder import Record, complaint, complete, record, write
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    assert complaint(tmp_path / "none").startswith(
-        f"the data folder {tmp_path / 'none'} does not exist; give --mcr-data"
-    )
+    assert complaint(tmp_path / "none").startswith(f"the data folder {tmp_path / 'none'} does not exist; give a folder")
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     write(tmp_path, [record()])
-    assert "is a file, not a folder; give --mcr-data a folder" in complaint(tmp_path / "AQA" / "AQA.json")
+    assert "is a file, not a folder; give a folder" in complaint(tmp_path / "AQA" / "AQA.json")
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
     expected = (
-        f"no task in {tmp_path}: expected <TASK>/<TASK>.json, e.g. {tmp_path / 'AQA' / 'AQA.json'}; give --mcr-data"
+        f"no task in {tmp_path}: expected <TASK>/<TASK>.json, e.g. {tmp_path / 'AQA' / 'AQA.json'}; give a folder"
     )
     assert complaint(tmp_path).startswith(expected)
 
 
 def test_the_folder_of_one_task_suggests_the_one_above(tmp_path: Path) -> None:
     write(tmp_path, [record()])
-    assert complaint(tmp_path / "AQA").endswith(f"give the folder above it: --mcr-data {tmp_path}")
+    assert complaint(tmp_path / "AQA").endswith(f"give the folder above it: {tmp_path}")
 
 
 def test_a_folder_too_high_suggests_the_one_below(tmp_path: Path) -> None:
     write(tmp_path / "MCR-BENCH", [record()])
-    assert complaint(tmp_path).endswith(f"did you mean --mcr-data {tmp_path / 'MCR-BENCH'}?")
+    assert complaint(tmp_path).endswith(f"did you mean {tmp_path / 'MCR-BENCH'}?")
 
 
 @pytest.mark.parametrize("name", ["My Task", "a.b", "each", "Ton\u00e9"])

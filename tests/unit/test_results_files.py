@@ -1,8 +1,10 @@
 """results.json is whole or absent, strict JSON, and the pointer to the latest run survives moving and replacing."""
 
+import errno
 import json
 import math
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -194,7 +196,20 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_run(tmp_path: Pat
     with pytest.raises(OptionError, match="is a file; give a folder"):
         check_folder("--mcr-out", tmp_path / "file" / "deeper")
     check_folder("--mcr-out", tmp_path / "new" / "deeper")
-    assert not (tmp_path / "new").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_in_which_nobody_can_make_one_is_refused_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system may refuse what permissions allow: /proc does so to root, and ended in a traceback."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(OptionError, match=r"--mcr-out .*new: .* cannot be written \(No such file or directory\); give"):
+        check_folder("--mcr-out", tmp_path / "new")
 
 
 def test_results_stay_out_of_version_control(tmp_path: Path) -> None:

@@ -20,6 +20,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
+if __name__ == "__main__":  # what is imported next needs torch, and its absence is a line, not a traceback
+    from pytest_mcr.run.needs import exit_without_torch
+
+    exit_without_torch()
+
 import torch
 
 from pytest_mcr.data.build import write_dataset

@@ -40,8 +40,6 @@ class FusionAdapter:
         folder: of the model.
     """
 
-    cacheable = True
-
     def __init__(self, folder: Path, network: FusionModel, told: Mapping[str, Any], *, scores: bool = True) -> None:
         self.folder = folder
         self._scored = scores

@@ -44,8 +44,8 @@ CHILD: Final = (
     "-p", "no:cacheprovider", "--mcr-suite", "bench", "--mcr-profile", "report", "--mcr-cache", "off",
     "--mcr-max-new-tokens", "8", "--mcr-max-unparsed", "0.15",
 )  # fmt: skip
-"""How the plugin measures a model. Its labels have at most three tokens, with the end of the turn; an answer between two
-labels is a model of this size in two minds, stays in the count as not right, and must not take a seed out."""
+"""How the plugin measures a model. Labels have at most three tokens, with the end of the turn. An answer between two
+labels is a model of this size in two minds: it stays in the count as not right, and must not take a seed out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pytest_mcr.errors import ModelError
+from pytest_mcr.report.results import replace_file
 from pytest_mcr.train.fusion_blocks import BLOCKS, FUSIONS, Fusion, Gated, Sight, TwoWay
 from pytest_mcr.train.lab_model import sinusoids
 
@@ -167,7 +168,7 @@ def save(model: FusionModel, folder: Path, facts: dict[str, Any]) -> None:
     save_file(model.state_dict(), staged)
     staged.replace(folder / WEIGHTS)
     told = {"fusion": model.fusion, "size": asdict(model.size), **facts}
-    (folder / CONFIG).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    replace_file(folder / CONFIG, json.dumps(told, indent=1, sort_keys=True) + "\n")  # last: it says that all is there
 
 
 def load(folder: Path) -> tuple[FusionModel, dict[str, Any]]:

@@ -47,6 +47,10 @@ class ModelRaisedError(McrError):
     """A model raised while it answered; recorded as the error of its cases, never as an answer."""
 
 
+class TimeUpError(McrError):
+    """The time limit of the run has passed while a long test was under way; what it has found so far counts."""
+
+
 class PerturbError(McrError):
     """A varied text broke the guard of its operator: a bug of ours, so that no answer to it may be counted."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class McrError(Exception):
     """Base of every error that this project raises on purpose."""
 
 
 class UsageError(McrError):
-    """A bad option, dataset or model name: nothing was measured (exit code 4)."""
+    """A bad option, dataset or model name: nothing was measured."""
+
+    exit_code: ClassVar[int] = 4
 
 
 class OptionError(UsageError):

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.core.comparison import PASS
 from pytest_mcr.core.margins import Margins, parse_margins
 from pytest_mcr.core.noninferiority import compare
@@ -27,7 +28,7 @@ from pytest_mcr.train.compare import compared
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("before", type=Path, metavar="BEFORE", help="results.json of the first run, or its folder")

@@ -22,6 +22,7 @@ from typing import Final, get_args
 
 import torch
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.data.build import write_dataset
 from pytest_mcr.errors import McrError, OptionError
 from pytest_mcr.train.lab_card import model_card
@@ -73,7 +74,7 @@ def measured(out: Path, samples: int, report: Callable[[str], None]) -> dict[str
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     plan = Plan()
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr.train.lab",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class McrError(Exception):
     """Base of every error that this project raises on purpose."""
 
 
 class UsageError(McrError):
-    """A bad option, dataset or model name: nothing was measured (exit code 4)."""
+    """A bad option, dataset or model name: nothing was measured."""
+
+    exit_code: ClassVar[int] = 4
 
 
 class OptionError(UsageError):
@@ -45,6 +49,10 @@ class AdapterError(McrError):
 
 class ModelRaisedError(McrError):
     """A model raised while it answered; recorded as the error of its cases, never as an answer."""
+
+
+class TimeUpError(McrError):
+    """The time limit of the run has passed while a long test was under way; what it has found so far counts."""
 
 
 class PerturbError(McrError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.data import release
 from pytest_mcr.data.audit_clips import clips_line
 from pytest_mcr.data.dataset import Dataset
@@ -17,7 +17,7 @@ from pytest_mcr.report.results import replace_file, to_json
 from pytest_mcr.report.wording import count, figure, safe
 from pytest_mcr.run.awareness import NO_LIBRARY
 from pytest_mcr.run.data_audit import DataAudit, audit_data
-from pytest_mcr.run.exits import INVALID_EXIT, OK_EXIT, USAGE_EXIT
+from pytest_mcr.run.exits import INVALID_EXIT, OK_EXIT
 
 SCHEMA = "pytest-mcr.audit/1"
 LABELS_SHOWN = 12
@@ -27,19 +27,16 @@ def main(argv: Sequence[str]) -> int:
     """Audit a folder and print what was found.
 
     Returns:
-        0; 8 with ``--strict`` where something can mislead; 4 for bad arguments.
+        0; 8 with ``--strict`` where something can mislead.
 
     Raises:
         McrError: the folder is not in the release layout, or the JSON file cannot be written.
     """
-    parser = argparse.ArgumentParser("python -m pytest_mcr audit", description=__doc__)
+    parser = Parser("python -m pytest_mcr audit", description=__doc__)
     parser.add_argument("path", type=Path, help="a folder in the MCR-BENCH release layout")
     parser.add_argument("--strict", action="store_true", help="exit with 8 when something was found that can mislead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write facts and findings there, too")
-    try:
-        given = parser.parse_args(list(argv))
-    except SystemExit as stop:  # argparse says 2, which means interrupted here
-        return USAGE_EXIT if stop.code else OK_EXIT
+    given = parser.parse_args(list(argv))
     dataset = release.load(given.path)
     found = audit_data(dataset)
     sys.stdout.write("".join(f"{line}\n" for line in lines_of(dataset, found)))

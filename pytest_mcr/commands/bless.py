@@ -15,6 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.data.results_file import CASES, RESULTS, content_digest, file_digest
 from pytest_mcr.errors import OptionError
 from pytest_mcr.report.results import replace_file
@@ -29,7 +30,7 @@ REASONS_SHOWN: Final = 3
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr bless", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="results.json of the run, or its folder")

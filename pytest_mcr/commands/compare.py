@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.core.comparison import PASS
 from pytest_mcr.core.margins import Margins, parse_margins
 from pytest_mcr.core.noninferiority import compare
@@ -21,13 +22,13 @@ from pytest_mcr.errors import OptionError
 from pytest_mcr.report.wording import safe
 from pytest_mcr.run.exits import FAILED_EXIT, INVALID_EXIT, OK_EXIT
 from pytest_mcr.run.former_cases import read_run
-from pytest_mcr.run.references import BASELINE, Reference, asked_of
+from pytest_mcr.run.references import BASELINE, Reference
 from pytest_mcr.train.compare import compared
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("before", type=Path, metavar="BEFORE", help="results.json of the first run, or its folder")
@@ -46,9 +47,9 @@ def main(argv: Sequence[str]) -> int:
     options = parse(argv)
     margins = _margins(options.margin)
     before, after = read_run(options.before, whole=False), read_run(options.after, whole=False)
-    reference = Reference(BASELINE, before)
-    doubts = [f"AFTER: {after.doubt}"] if after.doubt is not None else reference.differences(asked_of(after))
-    sys.stdout.write(f"before: {safe(reference.named)}\nafter: {safe(Reference(BASELINE, after).named)}\n")
+    reference, other = Reference(BASELINE, before), Reference(BASELINE, after)
+    doubts = [f"AFTER: {after.doubt}"] if after.doubt is not None else reference.differences(other.asked)
+    sys.stdout.write(f"before: {safe(reference.named)}\nafter: {safe(other.named)}\n")
     if doubts:
         sys.stdout.write(f"INVALID: the runs cannot be compared: {safe('; '.join(doubts))}\n")
         return INVALID_EXIT

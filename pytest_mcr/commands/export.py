@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Final
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.data.results_file import CASES
 from pytest_mcr.errors import OptionError
 from pytest_mcr.report.export_files import write_csv, write_parquet
@@ -33,7 +34,7 @@ Write = Callable[[IO[bytes]], None]
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="results.json of a run, or its folder")

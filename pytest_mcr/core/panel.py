@@ -6,7 +6,6 @@ bytes on every run.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mcr.core.case import CONDITIONS, PLACEBO, Outcome, Verdict
+from pytest_mcr.core.chance import chance
 from pytest_mcr.core.clusters import Clusters, Codes, Floats, Mask
 
 UNKNOWN = -1
@@ -64,8 +64,7 @@ class Panel:
         gold: code of each sample's gold answer.
         cluster: each sample's cluster, numbered over all tasks.
         clusters: number of clusters over all tasks.
-        chance: accuracy that needs no ears: max(1/K, largest share of a gold answer), K averaged over samples;
-            open-ended samples add nothing to 1/K.
+        chance: accuracy that needs no ears.
         closed: every sample has a closed answer set.
         cells: by condition, `PLACEBO` included; only the conditions that were reported.
     """
@@ -113,15 +112,13 @@ def _panel(task: str, outcomes: Sequence[Outcome], clusters: Mapping[str, int]) 
     for outcome in outcomes:
         grouped.setdefault(outcome.condition, []).append(outcome)
     firsts = [samples[name] for name in order]
-    shares = Counter(o.gold for o in firsts)
-    guess = sum(1 / o.k if o.k else 0.0 for o in sorted(firsts, key=lambda o: o.k)) / len(firsts)
     return Panel(
         task=task,
         labels=labels,
         gold=np.array([codes[o.gold] for o in firsts], dtype=np.int64),
         cluster=np.array([clusters[o.cluster] for o in firsts], dtype=np.int64),
         clusters=len(clusters),
-        chance=max(guess, max(shares.values()) / len(firsts)),
+        chance=chance([o.gold for o in firsts], [o.k for o in firsts]),
         closed=all(o.k for o in firsts),
         cells={c: _cell(grouped[c], rows, codes) for c in (*CONDITIONS, PLACEBO) if c in grouped},
     )

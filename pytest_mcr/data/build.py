@@ -18,13 +18,14 @@ from typing import Any, Final
 import numpy as np
 import soundfile
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL, IRRELEVANT, NEUTRAL
 from pytest_mcr.data.build_card import data_card
 from pytest_mcr.data.synth import BANDS, RATE, Draw, Generator, Split, clip
 from pytest_mcr.data.synth_events import EVENTS
 from pytest_mcr.data.synth_voices import PROSODY, VOCAL
 from pytest_mcr.data.texts import LABELS, TASKS, Writer
-from pytest_mcr.errors import DataError, McrError
+from pytest_mcr.errors import DataError, McrError, UsageError
 
 SPLITS: Final[tuple[Split, ...]] = ("fixture", "heldout", "train")
 SPLIT_SEEDS: Final = {"train": 0, "fixture": 1, "heldout": 2}
@@ -163,7 +164,7 @@ def write_clip(path: Path, scene: Scene, seed: Sequence[int], split: Split, plai
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr.data.build",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -201,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )  # fmt: skip
     except McrError as error:
         sys.stderr.write(f"{error}\n")
-        return 4
+        return UsageError.exit_code
     sys.stdout.write(f"{options.out}: {options.samples} samples in each of {options.tasks}; see README.md there\n")
     return 0
 

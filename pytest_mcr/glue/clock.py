@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -10,6 +9,7 @@ import pytest
 
 from pytest_mcr.glue import options
 from pytest_mcr.glue.ending import end
+from pytest_mcr.run.deadline import Deadline
 from pytest_mcr.run.ledger import Ledger
 from pytest_mcr.run.timing import duration, remaining
 
@@ -28,20 +28,19 @@ class Clock:
         expired: why the run was ended, None as long as it was not.
     """
 
-    def __init__(self, config: pytest.Config, ledger: Ledger, limit: float | None, *, quiet: bool = False) -> None:
+    def __init__(self, config: pytest.Config, ledger: Ledger, deadline: Deadline, *, quiet: bool = False) -> None:
         self._config = config
         self._ledger = ledger
-        self._limit = limit
+        self._deadline = deadline
         self._next = 0.0
         self._quiet = quiet
         self._said = self._told = False
-        self.started = time.perf_counter()
         self.expired: str | None = None
 
     @property
     def seconds(self) -> float:
         """Since the session began."""
-        return time.perf_counter() - self.started
+        return self._deadline.seconds
 
     def tick(
         self, session: pytest.Session, total: int, *, so_far: Callable[[], str] = str, shown: bool = False
@@ -55,9 +54,10 @@ class Clock:
             shown: a table shows them already.
         """
         now = self.seconds
-        if self._limit is not None and now >= self._limit and self.expired is None:
-            self.expired = f"time limit of {self._limit:g} s (--mcr-time-limit)"
-            end(session, self.expired)
+        over = self._deadline.passed
+        if over is not None and self.expired is None:
+            self.expired = over
+            end(session, over)
         elif now >= self._next and not shown:
             self._next = now + (EVERY if self._estimate(total, so_far) else SOON)
 

@@ -17,6 +17,7 @@ from pytest_mcr.glue.publish import gate_reports, junit_properties, letter
 from pytest_mcr.glue.wire import PAYLOAD, record_of, unpack
 from pytest_mcr.run.chunks import case_in, cases_of, chunk_size, plan_chunks
 from pytest_mcr.run.conclude import Conclusion
+from pytest_mcr.run.deadline import Deadline
 from pytest_mcr.run.evidence import Evidence
 from pytest_mcr.run.exits import INVALID_EXIT
 from pytest_mcr.run.ledger import PROBES, Ledger
@@ -30,14 +31,15 @@ class Controller:
         conclusion: turns evidence into the record of the run and its files.
         suite: path of the benchmark's file, for the names of gates until the tests' own node ids are known: sharing
             their path lets ``--lf`` find a failed gate's suite again.
+        deadline: of the run.
     """
 
-    def __init__(self, config: pytest.Config, conclusion: Conclusion, suite: str) -> None:
+    def __init__(self, config: pytest.Config, conclusion: Conclusion, suite: str, deadline: Deadline) -> None:
         self.config = config
         self.conclusion = conclusion
         self.ledger = Ledger(conclusion.journal)
         self.suite = suite
-        self.clock = Clock(config, self.ledger, conclusion.settings.time_limit, quiet=conclusion.settings.quiet)
+        self.clock = Clock(config, self.ledger, deadline, quiet=conclusion.settings.quiet)
         self.live = Live(config, quiet=conclusion.settings.quiet)
         self.early = Early(conclusion.early)
         self.session: pytest.Session | None = None

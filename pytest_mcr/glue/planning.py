@@ -44,6 +44,7 @@ def lines(config: pytest.Config) -> list[str]:
     from pytest_mcr.models.spec import parse_spec
     from pytest_mcr.report.plan_words import plan_lines
     from pytest_mcr.run.design import design
+    from pytest_mcr.run.former_runs import newest_first
     from pytest_mcr.run.plan import former_pace, plan_tier
     from pytest_mcr.run.record import KNOWN_DATA
 
@@ -56,8 +57,7 @@ def lines(config: pytest.Config) -> list[str]:
     least = profile.least_eligible_clusters
     tiers = [settings.tier] if settings.tier else list(TIERS)
     plans = [plan_tier(tier, whole, settings, gates, least, settings.seed) for tier in tiers]
-    runs = settings.invocation_dir / ".mcr" / "runs"
-    former = sorted(runs.iterdir(), reverse=True) if runs.is_dir() else []
+    former = newest_first(settings.invocation_dir / ".mcr" / "runs")
     pace = former_pace([*([settings.out] if settings.out else []), *former], spec.text, whole.digest)
     data = KNOWN_DATA.get(whole.kind, f"{whole.kind} data in {whole.root}")
     title = f"{spec.text} on {data}, profile {settings.profile}"

@@ -93,7 +93,9 @@ def control(config: pytest.Config, run: Run, spec: Spec) -> None:
         from pytest_mcr.run.data_audit import audit_data  # decodes every clip: only where it is asked for
 
         conclusion.examined = audit_data(run.dataset)
-    config.pluginmanager.register(Controller(config, conclusion, suite_id("bench")), "mcr-controller")
+    run.deadline.start()
+    controller = Controller(config, conclusion, suite_id("bench"), run.deadline)
+    config.pluginmanager.register(controller, "mcr-controller")
     if options.workers(config) > 0:
         from pytest_mcr.glue.distribution import Distribution
 

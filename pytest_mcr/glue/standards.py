@@ -33,11 +33,12 @@ def against_of(settings: Settings, run: Run, folders: Sequence[Path], today: dat
     if settings.baseline is None and waivers is None:
         return None
     from pytest_mcr.core.waivers import read_waivers  # statistics are imported only where they are asked for
-    from pytest_mcr.run.references import Against, asked_now, read_references
+    from pytest_mcr.run.references import Against, asked, read_references
 
     found = () if waivers is None else read_waivers(waivers, today)
     if settings.baseline is None:
         return Against(waivers=found, today=today)
     references, planned = read_references(settings.baseline, today)
-    asked = asked_now(run.dataset.digest, protocol_of(settings, run.dataset), run.cases)
-    return Against(references, settings.margin, planned, asked, found, today)
+    cases = ((case.sample.task, case.sample.id, case.condition) for case in run.cases)
+    now = asked(run.dataset.digest, protocol_of(settings, run.dataset), cases)
+    return Against(references, settings.margin, planned, now, found, today)

@@ -50,6 +50,7 @@ def pack_process(process: Process, worker: str) -> dict[str, Any]:
         "canary": None if process.canary is None else process.canary.to_json(),
         "seconds": dict(process.seconds),
         "notes": [plain(line) for line in process.notes],
+        "plain": process.plain,
     }
 
 

@@ -6,7 +6,6 @@ which the 16-bit file does not have any more, so it takes the digest from the re
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -16,6 +15,7 @@ from typing import Any, TextIO
 
 import soundfile
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.data.audio import decode
 from pytest_mcr.data.dataset import Dataset
 from pytest_mcr.data.release import load
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit status: 0, or 4 with one line on stderr for a bad oracle or dataset.
     """
-    parser = argparse.ArgumentParser(prog="python -m pytest_mcr.models.oracle", description=__doc__)
+    parser = Parser(prog="python -m pytest_mcr.models.oracle", description=__doc__)
     parser.add_argument("name", help="listener, text-follower, noisy?p=0.2, ...")
     parser.add_argument("--data", type=Path, help="a folder in the release layout (default: the mini benchmark)")
     given = parser.parse_args(arguments)

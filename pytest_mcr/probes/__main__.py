@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ if __name__ == "__main__":  # what is imported next needs torch, and its absence
 
     exit_without_torch()
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL, Sample
 from pytest_mcr.core.prompts import DISCRETION, render
 from pytest_mcr.data import release
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     Args:
         argv: arguments after the program's name.
     """
-    parser = argparse.ArgumentParser("python -m pytest_mcr.probes", description=__doc__)
+    parser = Parser("python -m pytest_mcr.probes", description=__doc__)
     parser.add_argument("model", help="lab, an alias, hf:REPO or a folder")
     parser.add_argument("--data", type=Path, default=None, help="folder in the release layout (the mini benchmark)")
     parser.add_argument("--layers", default="all", help="all, every:4 or 16,32")

@@ -20,7 +20,7 @@ from pytest_mcr.core.estimates import Estimate, undefined
 from pytest_mcr.core.folds import FOLDS, components, fold_numbers, rounds
 from pytest_mcr.core.rates import Estimates
 from pytest_mcr.core.separation import ONE_CLASS, area, difference, retained
-from pytest_mcr.errors import StatesError
+from pytest_mcr.errors import StatesError, TimeUpError
 from pytest_mcr.probes.awareness_rows import Row, Target, output_features, targets_of
 from pytest_mcr.probes.classifiers import Matrix, Scorer, of_forest, of_matrix, of_words
 from pytest_mcr.probes.nested import nested
@@ -35,11 +35,16 @@ NAMES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """States on disk: of branches J and T by row, of branch A by clip, in the order in which rows name the clips."""
+    """States on disk: of branches J and T by row, of branch A by clip, in the order in which rows name the clips.
+
+    Attributes:
+        check: called before a layer is read; raises `TimeUpError` where there is no time for its probes.
+    """
 
     joint: States
     text: States
     audio: States
+    check: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,12 @@ class Measured:
     Attributes:
         tasks: numbers by task.
         problems: what could not be measured though it should have been, one line each.
+        ended: why it was ended before all was measured.
     """
 
     tasks: dict[str, Estimates]
     problems: tuple[str, ...] = ()
+    ended: str | None = None
 
 
 def measure(rows: Sequence[Row], stores: Stores, *, middle: int, seed: int) -> Measured:
@@ -66,16 +73,20 @@ def measure(rows: Sequence[Row], stores: Stores, *, middle: int, seed: int) -> M
     """
     groups = components([row.cluster for row in rows], [row.text for row in rows])
     total = int(groups.max(initial=-1)) + 1
-    order = {name: place for place, name in enumerate(dict.fromkeys(row.clip for row in rows))}
-    tasks: dict[str, _Task] = {}
-    for name in dict.fromkeys(row.task for row in rows):
-        places = np.array([place for place, row in enumerate(rows) if row.task == name], dtype=np.int64)
-        clips = np.array([order[rows[place].clip] for place in places], dtype=np.int64)
-        tasks[name] = _Task(name, [rows[place] for place in places], places, clips, groups[places], total, stores)
-    found = {name: task.estimates(seed) for name, task in tasks.items()}
-    for name, task in tasks.items():
-        _add_fixed(found[name], task, list(tasks.values()), middle, seed)
-    return Measured(found, tuple(problem for task in tasks.values() for problem in task.problems))
+    names = list(dict.fromkeys(row.task for row in rows))
+    tasks: list[_Task] = []
+    found: dict[str, Estimates] = {}
+    ended: str | None = None
+    try:
+        tasks += (_task(name, rows, groups, total, stores) for name in names)
+        for task in tasks:
+            found[task.name] = task.estimates(seed)
+        for task in tasks:
+            _add_fixed(found[task.name], task, tasks, middle, seed)
+    except TimeUpError as error:  # the numbers that are there stay
+        ended = str(error)
+        found = {name: nothing(ended, total) | found.get(name, {}) for name in names}
+    return Measured(found, tuple(problem for task in tasks for problem in task.problems), ended)
 
 
 def nothing(reason: str, clusters: int = 0) -> Estimates:
@@ -84,13 +95,21 @@ def nothing(reason: str, clusters: int = 0) -> Estimates:
     return {(PREFIX + name, None, ()): undefined(empty, reason) for name in NAMES}
 
 
+def _task(name: str, rows: Sequence[Row], groups: Codes, total: int, stores: Stores) -> _Task:
+    """A task with its part of the rows; clips are numbered over all tasks, as the states of branch A are."""
+    order = {clip: place for place, clip in enumerate(dict.fromkeys(row.clip for row in rows))}
+    places = np.array([place for place, row in enumerate(rows) if row.task == name], dtype=np.int64)
+    clips = np.array([order[rows[place].clip] for place in places], dtype=np.int64)
+    return _Task(name, [rows[place] for place in places], places, clips, groups[places], total, stores)
+
+
 class _Task:
     """One task: its rows, folds, and the layers whose states are numbers."""
 
     def __init__(
         self, name: str, rows: list[Row], places: Codes, clips: Codes, groups: Codes, total: int, stores: Stores
     ) -> None:
-        self.rows = rows
+        self.name, self.rows = name, rows
         self.start, self.stop = int(places[0]), int(places[-1]) + 1
         self.groups, self.total = groups, total
         self.stores = stores
@@ -120,14 +139,18 @@ class _Task:
         return uncrossed(clips, texts, [row.gold for row in self.rows], [row.label for row in self.rows])
 
     def joint(self, layer: int) -> Matrix:
-        return self.stores.joint.layer(layer, self.start, self.stop)
+        return self._read(self.stores.joint, layer, self.start, self.stop)
 
     def text(self, layer: int) -> Matrix:
-        return self.stores.text.layer(layer, self.start, self.stop)
+        return self._read(self.stores.text, layer, self.start, self.stop)
 
     def audio(self, layer: int) -> Matrix:
         count = int(self.clip_of.max()) + 1
-        return self.stores.audio.layer(layer, self.first_clip, self.first_clip + count)
+        return self._read(self.stores.audio, layer, self.first_clip, self.first_clip + count)
+
+    def _read(self, states: States, layer: int, start: int, stop: int) -> Matrix:
+        self.stores.check()
+        return states.layer(layer, start, stop)
 
     def area(self, scores: Floats, target: Target, folds: Codes | None = None) -> Estimate:
         """AUROC of a target's rows; of all rows for scores of all."""

@@ -28,6 +28,7 @@ def read_states(
     *,
     clip: Callable[[str], Audio],
     template: Template,
+    check: Callable[[], None] = lambda: None,
 ) -> Stores:
     """Read the states of all pairs, one clip at a time.
 
@@ -38,6 +39,7 @@ def read_states(
         folder: for the states.
         clip: gives a clip of the data at the model's rate.
         template: of the prompts.
+        check: called before each clip, and later before the probes of a layer; raises where there is no time.
 
     Raises:
         UnfitError: the model's inside has no such states.
@@ -46,6 +48,7 @@ def read_states(
     reader = Reader(Body(model.checkpoint), layers)
     joint, text, audio = (StateWriter(folder / branch, layers) for branch in ("joint", "text", "audio"))
     for _, own in groupby(pairs, key=lambda pair: pair.sample.id):
+        check()
         group = list(own)
         sample = group[0].sample
         heard = clip(sample.audio)
@@ -56,7 +59,7 @@ def read_states(
             joint.add(states)
         for states in _states(model, reader, silence(heard), prompts):
             text.add(states)
-    return Stores(joint.close(), text.close(), audio.close())
+    return Stores(joint.close(), text.close(), audio.close(), check)
 
 
 def silence(audio: Audio) -> Audio:

@@ -62,6 +62,11 @@ def write_files(record: RunRecord, settings: Settings, environment: Mapping[str,
             ) from error
 
 
+def shows_points(settings: Settings, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a report is wanted that shows the nine points of green runs, too; the terminal does so for red ones."""
+    return settings.markdown is not None or settings.html is not None or bool(environment.get(STEP_SUMMARY))
+
+
 def with_folder(flag: str, path: Path, text: str) -> None:
     """Write a file and the folders above it.
 

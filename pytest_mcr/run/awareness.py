@@ -18,8 +18,9 @@ from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL, Case
 from pytest_mcr.core.crossing import Crossing, Pair, cross
 from pytest_mcr.core.prompts import TEMPLATES, normalize, render_text
 from pytest_mcr.data.dataset import Dataset
-from pytest_mcr.errors import AudioError
+from pytest_mcr.errors import AudioError, TimeUpError
 from pytest_mcr.models.spec import LOCAL, Spec
+from pytest_mcr.run.deadline import Deadline
 from pytest_mcr.run.observe import observe
 from pytest_mcr.run.questions import Question
 from pytest_mcr.run.settings import Settings
@@ -28,6 +29,7 @@ from pytest_mcr.run.subject import Subject
 if TYPE_CHECKING:  # the statistics are imported when there is something to measure
     from pytest_mcr.core.metrics import Metric
     from pytest_mcr.core.rates import Estimates
+    from pytest_mcr.probes.awareness import Measured
     from pytest_mcr.probes.awareness_rows import Row
 
 SUITE: Final = "awareness"
@@ -44,7 +46,7 @@ class Found:
     Attributes:
         rows: numbers of all tasks.
         problems: what went wrong, one line each; the test fails with the first.
-        skipped: why the model's inside cannot be looked at at all.
+        skipped: why the model's inside cannot be looked at at all, or not to the end.
     """
 
     rows: tuple[Metric, ...]
@@ -64,13 +66,15 @@ class Awareness:
         dataset: the chosen samples.
         spec: the model.
         subject: the model, loaded at the first need.
+        deadline: of the run; this one test may be most of it, so it looks at it on the way.
     """
 
-    def __init__(self, settings: Settings, dataset: Dataset, spec: Spec, subject: Subject) -> None:
+    def __init__(self, settings: Settings, dataset: Dataset, spec: Spec, subject: Subject, deadline: Deadline) -> None:
         self._settings = settings
         self._dataset = dataset
         self._spec = spec
         self._subject = subject
+        self._deadline = deadline
         self._template = TEMPLATES[settings.template]
 
     def absent(self) -> str | None:
@@ -86,7 +90,7 @@ class Awareness:
         return None if wanted <= has else "the data has no faithful and adversarial texts"
 
     def measured(self) -> Found:
-        """Measure the model.
+        """Measure the model; what the time limit cuts off are numbers without a value, with the reason.
 
         Raises:
             StopRunError: the model cannot be used or trusted.
@@ -97,13 +101,16 @@ class Awareness:
         settings = self._settings
         designs = cross(self._dataset.samples, limit=settings.awareness_samples, seed=settings.seed)
         lost: dict[str, str] = {}
-        rows = {design.task: self._asked(design, lost) for design in designs}
         try:
+            rows = {design.task: self._asked(design, lost) for design in designs}
             with tempfile.TemporaryDirectory(prefix="pytest-mcr-states-") as folder:
-                found, problems = self._probed(designs, rows, Path(folder), lost)
+                measured = self._probed(designs, rows, Path(folder), lost)
         except UnfitError as error:
             return self._nothing(designs, str(error), skipped=f"the model cannot be looked into: {error}")
-        return Found(tuple(self._rows(designs, found)), (*problems, *_complaints(lost)))
+        except TimeUpError as error:
+            return self._nothing(designs, str(error), problems=_complaints(lost), skipped=str(error))
+        problems = (*measured.problems, *_complaints(lost))
+        return Found(tuple(self._rows(designs, measured.tasks)), problems, measured.ended)
 
     def refused(self, reason: str) -> Found:
         """What is found where the whole suite is refused: numbers without a value."""
@@ -131,6 +138,7 @@ class Awareness:
 
         found: list[tuple[Pair, Row]] = []
         for chunk in _chunks(design.pairs):
+            self._deadline.check()
             questions = [self._question(number, pair) for number, pair in chunk]
             answers = self._subject.answers(questions)
             for (_, pair), question, answer in zip(chunk, questions, answers, strict=True):
@@ -164,9 +172,9 @@ class Awareness:
         asked: Mapping[str, Sequence[tuple[Pair, Row]]],
         folder: Path,
         lost: dict[str, str],
-    ) -> tuple[dict[str, Estimates], tuple[str, ...]]:
+    ) -> Measured:
         from pytest_mcr.models.hf import HfModel
-        from pytest_mcr.probes.awareness import measure, nothing
+        from pytest_mcr.probes.awareness import Measured, measure, nothing
         from pytest_mcr.probes.awareness_states import read_states
 
         model = self._subject.model
@@ -176,20 +184,20 @@ class Awareness:
         unheard = self._unheard(model, [pair for pair, _ in pairs])
         lost |= unheard
         pairs = [(pair, row) for pair, row in pairs if pair.block not in lost]
-        found = {}
-        problems: tuple[str, ...] = ()
+        measured = Measured({})
         if pairs:
             stores = read_states(
-                model, [pair for pair, _ in pairs], layers, folder, clip=self._subject.clip, template=self._template
-            )
+                model, [pair for pair, _ in pairs], layers, folder,
+                clip=self._subject.clip, template=self._template, check=self._deadline.check,
+            )  # fmt: skip
             measured = measure([row for _, row in pairs], stores, middle=middle, seed=self._settings.seed)
-            found, problems = measured.tasks, measured.problems
+        found = measured.tasks
         total = next((len(one.influence) for task in found.values() for one in task.values()), 0)
         for design in designs:
             if design.task not in found:
                 why = design.reason or "every block of clips and texts lost a clip or an answer"
                 found[design.task] = nothing(why, total)
-        return found, problems
+        return measured
 
     def _layers(self, model: Any) -> tuple[list[int], int]:
         """The layers to look at and, of these, the one nearest to half of the depth.

@@ -20,6 +20,9 @@ DRIFT: Final = {"float32": 1e-3}
 DRIFT_16_BIT: Final = 0.1
 """Most that a candidate's log-probability may move, in nats, by dtype."""
 
+NO_PATH: Final = "the model has no plain path to compare with"
+UNASKED: Final = "no audited case was answered (only cases of the benchmark are audited)"
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -79,15 +82,16 @@ def _margin(scores: Mapping[str, float] | None) -> float | None:
     return best - second
 
 
-def audit_report(compared: Sequence[Mapping[str, Any]], dtype: str | None) -> dict[str, Any]:
+def audit_report(compared: Sequence[Mapping[str, Any]], dtype: str | None, *, plain: bool = False) -> dict[str, Any]:
     """The finding, for ``audit`` of the results.
 
     Args:
         compared: fields of `Compared`, one mapping a case, in any order.
         dtype: the model's number format, which sets the drift that is allowed.
+        plain: the model has a plain path.
     """
     if not compared:
-        return {"verdict": "not_applicable", "detail": "the model has no plain path to compare with", "cases": 0}
+        return {"verdict": "not_applicable", "detail": UNASKED if plain else NO_PATH, "cases": 0}
     rows = sorted(compared, key=lambda row: str(row["id"]))
     drifts = [row["drift"] for row in rows if row["drift"] is not None]
     drift, allowed = max(drifts, default=0.0), DRIFT.get(dtype or "", DRIFT_16_BIT)

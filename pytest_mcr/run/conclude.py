@@ -19,7 +19,7 @@ from pytest_mcr.data.results_file import CASES
 from pytest_mcr.models.resolve import kind
 from pytest_mcr.models.spec import Spec
 from pytest_mcr.report import layer_chart, reliability
-from pytest_mcr.report.files import write_files
+from pytest_mcr.report.files import shows_points, write_files
 from pytest_mcr.report.results import point_latest, write_results
 from pytest_mcr.run.dominance import FINDINGS, store_of
 from pytest_mcr.run.evidence import Evidence
@@ -116,7 +116,7 @@ class Conclusion:
     def conclude(self, evidence: Evidence) -> None:
         """Judge the evidence and build the record."""
         # Their statistics are imported when there is something to judge.
-        from pytest_mcr.run.diagnosis import diagnosed
+        from pytest_mcr.report.first_minute import is_red
         from pytest_mcr.run.judge import judge
 
         asked = evidence
@@ -158,7 +158,11 @@ class Conclusion:
             out=self.out,
             probes=ledger.probes,
         )
-        self._record = diagnosed(record, ledger, samples, self.gates, self.profile, self.home / "runs")
+        if is_red(record) or shows_points(self.settings):  # it takes seconds on a large run
+            from pytest_mcr.run.diagnosis import diagnosed
+
+            record = diagnosed(record, ledger, samples, self.gates, self.profile, self.home / "runs")
+        self._record = record
 
     def write(self) -> None:
         """Write the result files, each in one atomic step, and move the pointer ``.mcr/latest``."""

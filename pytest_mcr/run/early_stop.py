@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_mcr.core.case import ADVERSARIAL, NEUTRAL, PLACEBO, Case, Outcome, Verdict
+from pytest_mcr.core.chance import chance
 from pytest_mcr.core.gates import Gate
 from pytest_mcr.core.watch import LEVEL, Book, Watch
 from pytest_mcr.data.dataset import Dataset
@@ -17,15 +18,11 @@ from pytest_mcr.run.ledger import Ledger
 
 
 def chances(dataset: Dataset) -> dict[str, float]:
-    """Accuracy that needs no ears, by task: max(1/K, largest share of a gold answer), over all samples of the run."""
+    """Accuracy that needs no ears, by task, over all samples of the run: known before the first answer."""
     found = {}
     for task in dataset.tasks:
         samples = [sample for sample in dataset.samples if sample.task == task]
-        guess = sum(1 / len(s.candidates) if s.candidates else 0.0 for s in samples) / len(samples)
-        golds: dict[str, int] = {}
-        for sample in samples:
-            golds[sample.gold] = golds.get(sample.gold, 0) + 1
-        found[task] = max(guess, max(golds.values()) / len(samples))
+        found[task] = chance([sample.gold for sample in samples], [len(sample.candidates) for sample in samples])
     return found
 
 

@@ -98,7 +98,9 @@ def judge(
     rows += repairs.judged
     table = annotate(worded(Table(rows), settings), hearing)
     table = table if evidence.early is None else with_sequence(table, evidence.early, ledger)
-    batch_audit = audit_report([row for row in ledger.audits.values() if not row.get("again")], dtype_of(ledger))
+    compared = [row for row in ledger.audits.values() if not row.get("again")]
+    plain = any(process.get("plain") for process in ledger.processes.values())
+    batch_audit = audit_report(compared, dtype_of(ledger), plain=plain)
     repeat_audit = repeat_report([row for row in ledger.audits.values() if row.get("again")])
     calibrated = [Calibrated.from_json(packed) for packed in ledger.probes.get("calibration", {}).values()]
     untrusted = distrust(evidence, settings) + learned_from(calibrated)

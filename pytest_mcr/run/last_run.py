@@ -19,6 +19,7 @@ from pytest_mcr.data.results_file import RESULTS
 from pytest_mcr.errors import McrError
 from pytest_mcr.models.replay_former import ASKED
 from pytest_mcr.run.former_cases import FormerRun, read_run
+from pytest_mcr.run.former_runs import newest_first
 
 LOOKED_AT: Final = 30
 """Runs that are looked at, the newest first; their files may be large."""
@@ -92,11 +93,7 @@ def last_run(
 
 
 def _files(runs: Path, own: str) -> Iterator[Path]:
-    try:
-        names = sorted((path.name for path in runs.iterdir()), reverse=True)
-    except OSError:
-        return
-    wanted = (runs / name / RESULTS for name in names if name != own)
+    wanted = (folder / RESULTS for folder in newest_first(runs) if folder.name != own)
     present = (file for file in wanted if file.is_file())
     for _, file in zip(range(LOOKED_AT), present, strict=False):
         yield file

@@ -23,12 +23,14 @@ class Process:
         seconds: wall time of ``load`` and ``canary``, of each of `STAGES`, and ``measuring``: from the first chunk's
             beginning to the last one's end.
         notes: what its user should know, a line each.
+        plain: the model has a plain path to audit its batches with.
     """
 
     model: dict[str, object]
     canary: Canary | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    plain: bool = False
 
     def spend(self, stage: str, seconds: float) -> None:
         """Add to a stage."""

@@ -36,7 +36,7 @@ class RunRecord:
         clusters: number of different clips (or split groups) behind the numbers.
         examples: the clips to listen to first.
         probes: what the dominance suite found, by kind and by clip.
-        diagnosis: what to look at first when the run is red; None when nothing was looked for.
+        diagnosis: what to look at first; None where nothing shows it: a green run without a report for people.
         out: folder with ``results.json`` and ``cases.jsonl``, None when nothing was written.
     """
 

@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_mcr.core.case import Case
 from pytest_mcr.core.comparison import Key
 from pytest_mcr.core.margins import Margins
 from pytest_mcr.core.noninferiority import compare
@@ -65,10 +64,17 @@ class Reference:
     run: FormerRun
     blessing: Blessing | None = None
 
+    @property
+    def asked(self) -> Asked:
+        """What the run asked."""
+        results = self.run.results
+        cases = ((outcome.task, *key) for key, outcome in self.run.outcomes.items())
+        return asked(results["dataset"].get("digest"), results["protocol"], cases)
+
     def differences(self, now: Asked) -> list[str]:
         """Why the run cannot be compared with another; empty where it can."""
         doubt = [] if self.run.doubt is None else [self.run.doubt]
-        return doubt or differences(asked_of(self.run), now)
+        return doubt or differences(self.asked, now)
 
     @property
     def named(self) -> str:
@@ -165,29 +171,22 @@ def is_blessings(file: Path) -> bool:
     return isinstance(content, dict) and str(content.get("schema", "")).startswith(SCHEMA.partition("/")[0])
 
 
-def asked_of(run: FormerRun) -> Asked:
-    """What a former run asked."""
-    protocol = run.results["protocol"]
+def asked(digest: object, protocol: Mapping[str, Any], cases: Iterable[tuple[str, str, str]]) -> Asked:
+    """What a run asked.
+
+    Args:
+        digest: of its data.
+        protocol: as in ``results.json``.
+        cases: task, sample and condition of each.
+    """
+    chosen = list(cases)
     return Asked(
-        digest=str(run.results["dataset"].get("digest")),
+        digest=str(digest),
         template=f"{protocol.get('template')} v{protocol.get('version')}",
         answer=str(protocol.get("answer")),
         shown=bool(protocol.get("candidates_shown")),
-        cases=frozenset(run.outcomes),
-        tasks=frozenset(outcome.task for outcome in run.outcomes.values()),
-    )
-
-
-def asked_now(digest: str, protocol: Mapping[str, Any], design: Iterable[Case]) -> Asked:
-    """What this run asks."""
-    cases = list(design)
-    return Asked(
-        digest=digest,
-        template=f"{protocol['template']} v{protocol['version']}",
-        answer=str(protocol["answer"]),
-        shown=bool(protocol["candidates_shown"]),
-        cases=frozenset((case.sample.id, case.condition) for case in cases),
-        tasks=frozenset(case.sample.task for case in cases),
+        cases=frozenset((sample, condition) for _, sample, condition in chosen),
+        tasks=frozenset(task for task, _, _ in chosen),
     )
 
 
@@ -243,6 +242,6 @@ def _discordance(file: Path, earlier: Sequence[Blessing], last: FormerRun) -> di
         before = _blessed(file, earlier[-1])
     except OptionError:  # it serves for planning only, and may have been tidied away
         return {}
-    if Reference(BASELINE, before).differences(asked_of(last)):
+    if Reference(BASELINE, before).differences(Reference(BASELINE, last).asked):
         return {}
     return compare(before.outcomes.values(), last.outcomes.values(), Margins()).discordances

@@ -18,6 +18,7 @@ from pytest_mcr.run.answers import Answer, Prepared
 from pytest_mcr.run.awareness import Awareness
 from pytest_mcr.run.batch_audit import Compared, audit_subset, compare
 from pytest_mcr.run.chunks import chunk_size
+from pytest_mcr.run.deadline import Deadline
 from pytest_mcr.run.design import design
 from pytest_mcr.run.dominance import Dominance
 from pytest_mcr.run.mitigation import Mitigation
@@ -67,12 +68,14 @@ class Run:
         dominance: the suite that varies texts.
         awareness: the suite that probes hidden states.
         mitigation: the suite that compares repairs.
+        deadline: what ``--mcr-time-limit`` sets.
     """
 
     def __init__(
         self, settings: Settings, dataset: Dataset, spec: Spec, device: str | None = None, threads: int | None = None
     ) -> None:
         self.settings = settings
+        self.deadline = Deadline(settings.time_limit)
         self.dataset = dataset
         self.samples = {sample.id: sample for sample in dataset.samples}
         self.chunk_size = chunk_size(spec)
@@ -83,7 +86,7 @@ class Run:
         self.repeated = repeated_cases(settings, spec, self.cases)
         self._subject = Subject(settings, dataset, spec, device or settings.device, threads)
         self.dominance = Dominance(settings, dataset, spec, self._subject)
-        self.awareness = Awareness(settings, dataset, spec, self._subject)
+        self.awareness = Awareness(settings, dataset, spec, self._subject, self.deadline)
         self.mitigation = Mitigation(settings, dataset, spec, self._subject)
         self.calibration = calibration_of(settings, spec, dataset)
         self._chunks: dict[Key, Sequence[Key]] = {}
@@ -273,16 +276,9 @@ class Run:
     def _see(self, case: Case, condition: str, response: Response, answer: Answer, seconds: float) -> Observation:
         question = placebo_question(case, self.template) if condition == PLACEBO else case_question(case, self.template)
         return observe(
-            case,
-            condition,
-            question.prompt,
-            response,
-            answer.digest or case.sample.audio,
-            seconds,
-            cached=answer.cached,
-            by_score=self.settings.answer == "score",
-            per_token=per_token(self.settings),
-        )
+            case, condition, question.prompt, response, answer.digest or case.sample.audio, seconds,
+            cached=answer.cached, by_score=self.settings.answer == "score", per_token=per_token(self.settings),
+        )  # fmt: skip
 
 
 def calibration_of(settings: Settings, spec: Spec, dataset: Dataset) -> Calibration | None:

@@ -194,7 +194,7 @@ class Subject:
         except ModelError as error:
             raise StopRunError(str(error), USAGE_EXIT) from error
         fingerprint = str(model.fingerprint())
-        process = self.process = Process(facts(model, fingerprint))
+        process = self.process = Process(facts(model, fingerprint), plain=hasattr(model, "respond_plain"))
         if recorded(model) is not None:
             describe(process, model, design(self.dataset.samples, self.settings.conditions), self.settings.answer)
         self._cache = self._open_cache(model, process)

@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.core.case import CONDITIONS
 from pytest_mcr.core.head import TARGETS, answered
 from pytest_mcr.core.head_probe import Readout
@@ -53,7 +54,7 @@ Report = Callable[[str], None]
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr.train.calibration_head",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

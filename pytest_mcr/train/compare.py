@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.core.before_after import Change, changes
 from pytest_mcr.core.estimates import Estimate
 from pytest_mcr.core.metrics import OVERALL
@@ -29,7 +30,7 @@ SAME: Final = (("dataset", "digest"), ("protocol", "template"), ("protocol", "ve
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr.train.compare",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

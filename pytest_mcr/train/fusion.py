@@ -27,6 +27,7 @@ if __name__ == "__main__":  # what is imported next needs torch, and its absence
 
 import torch
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.data.build import write_dataset
 from pytest_mcr.errors import McrError, OptionError
 from pytest_mcr.report.results import check_folder, replace_file
@@ -52,7 +53,7 @@ Report = Callable[[str], None]
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     study, plan = Study(), Plan()
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr.train.fusion",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -27,6 +27,7 @@ if __name__ == "__main__":  # what is imported next needs torch, and its absence
 
 import torch
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.data.build import write_dataset
 from pytest_mcr.errors import McrError, OptionError
 from pytest_mcr.train.lab_card import model_card
@@ -78,7 +79,7 @@ def measured(out: Path, samples: int, report: Callable[[str], None]) -> dict[str
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     plan = Plan()
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr.train.lab",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -27,6 +27,7 @@ if __name__ == "__main__":  # what is imported next needs torch, and its absence
 
 import torch
 
+from pytest_mcr.command_line import Parser
 from pytest_mcr.core.prompts import TEMPLATES
 from pytest_mcr.data import release
 from pytest_mcr.data.audio import resample
@@ -59,7 +60,7 @@ AT_LEAST: Final = {
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m pytest_mcr.train.lora",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -45,7 +45,10 @@ class Ran:
 
     @property
     def cases(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.out / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
+        text = (self.out / "cases.jsonl").read_text(encoding="utf-8")
+        return [
+            json.loads(line) for line in text.split("\n")[:-1]
+        ]  # a text may hold U+2028, a line of its own to Python
 
     @property
     def gates(self) -> dict[str, str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -91,6 +94,67 @@ def test_states_that_are_no_numbers_cost_their_gate_and_nothing_else(
     assert ran.metric("accuracy", "neutral", "SER") is not None
     assert ran.results["counts"]["cases"] == 120
     assert {row["value"] for row in rows(ran)} == {None}
+
+
+@pytest.fixture
+def hours_later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Sets the clock of the time limit forward."""
+    from pytest_mcr.run import deadline
+
+    skew = [0.0]
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + skew[0]))
+    return lambda: skew.append(skew.pop() + 10_000)
+
+
+def test_the_time_limit_ends_the_reading_of_states(
+    mcr: Runner, tiny_model_dir: Path, varied: Path, monkeypatch: pytest.MonkeyPatch, hours_later: Callable[[], None]
+) -> None:
+    from pytest_mcr.probes.states import Reader
+
+    read, calls = Reader.read, []
+
+    def slow(self: Reader, prompt: Any) -> Any:
+        calls.append(prompt)
+        if len(calls) == 10:
+            hours_later()
+        return read(self, prompt)
+
+    monkeypatch.setattr(Reader, "read", slow)
+    quick = ("--mcr-answer", "score", "--mcr-conditions", "faithful,adversarial", "--mcr-profile", "report")
+    words = ("--mcr-suite", "bench,awareness", *quick, "--mcr-time-limit", "3600", "-rs")
+    ran = mcr(f"{tiny_model_dir}", varied, *words)
+    ran.clean()
+    assert 10 <= len(calls) < 30  # of 30 clips: the one that was being read is read to its end
+    assert (ran.code, ran.results["verdict"]) == (0, "partial"), ran.text
+    why = "time limit of 3600 s (--mcr-time-limit)"
+    assert ran.results["reasons"] == [f"the run ended early: {why}"]
+    assert f"test_awareness.py:18: {why}" in ran.text
+    assert len(ran.cases) == 60
+    assert {(row["value"], row["note"]) for row in rows(ran) if row["task"] == "SER"} == {(None, why)}
+
+
+def test_the_time_limit_ends_the_fitting_of_probes(
+    mcr: Runner, tiny_model_dir: Path, varied: Path, monkeypatch: pytest.MonkeyPatch, hours_later: Callable[[], None]
+) -> None:
+    from pytest_mcr.probes.nested import nested
+
+    def slow(*args: Any) -> Any:
+        hours_later()
+        return nested(*args)
+
+    monkeypatch.setattr("pytest_mcr.probes.awareness.nested", slow)
+    ran = mcr(f"{tiny_model_dir}", varied, *SUITE, "--mcr-time-limit", "3600")
+    ran.clean()
+    assert (ran.code, ran.results["verdict"]) == (0, "partial")
+    assert {row["note"] for row in rows(ran) if row["task"] == "SER"} == {"time limit of 3600 s (--mcr-time-limit)"}
+
+
+def test_a_worker_keeps_the_time_limit_too(mcr: Runner, tiny_model_dir: Path, varied: Path) -> None:
+    """Loading the model alone takes more than the second: nothing is asked."""
+    ran = mcr(f"{tiny_model_dir}", varied, *SUITE, "--mcr-time-limit", "1", "-n2")
+    ran.clean()
+    assert (ran.code, ran.results["verdict"]) == (0, "partial")
+    assert {row["note"] for row in rows(ran) if row["task"] == "SER"} == {"time limit of 1 s (--mcr-time-limit)"}
 
 
 def test_what_cannot_be_crossed_and_what_has_no_layers_is_null(

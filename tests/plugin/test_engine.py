@@ -51,6 +51,14 @@ def test_a_model_without_a_plain_path_is_not_audited(mcr: Runner, data: Path) ->
     assert (audit["verdict"], audit["cases"]) == ("not_applicable", 0)
 
 
+@pytest.mark.usefixtures("factories")
+def test_a_run_without_the_benchmark_audits_nothing_and_says_so(mcr: Runner, data: Path, mode: Sequence[str]) -> None:
+    words = (*REPORT, "--mcr-suite=mitigation", "--mcr-mitigation=prompt:ignore-text", *mode)
+    audit = mcr("models:Batched", data, *words).results["audit"]["batch"]
+    assert (audit["verdict"], audit["cases"]) == ("not_applicable", 0)
+    assert audit["detail"] == "no audited case was answered (only cases of the benchmark are audited)"
+
+
 @pytest.mark.parametrize(("profile", "code"), [("release", 8), ("report", 0)])
 def test_a_time_limit_ends_the_run_as_partial(
     mcr: Runner, data40: Path, mode: Sequence[str], profile: str, code: int

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mcr.run import diagnosis
+
 Lines = list[str]
 Run = Callable[..., Lines]
 HEAD = "What changed, where, and what would help"
@@ -108,6 +110,35 @@ def test_a_green_run_says_none_of_it(summary: Run) -> None:
     gate = ("--mcr-gate", "accuracy[neutral] >= 0.5")
     assert summary("oracle:listener", *gate) == []
     assert summary("oracle:listener", *gate) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "looks"),
+    [
+        ("listener", (), 0),
+        ("text-follower", (), 1),
+        ("constant", (), 1),
+        ("listener", ("--mcr-markdown", "report.md"), 1),
+        ("listener", ("--mcr-html", "report.html"), 1),
+        ("listener", ("GITHUB_STEP_SUMMARY",), 1),
+    ],
+)
+def test_it_is_worked_out_only_where_something_shows_it(
+    model: str, options: tuple[str, ...], looks: int, summary: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+
+    def noted(*given: object) -> object:
+        calls.append(given)
+        return diagnosed(*given)  # type: ignore[arg-type]
+
+    diagnosed = diagnosis.diagnosed
+    monkeypatch.setattr(diagnosis, "diagnosed", noted)
+    if "GITHUB_STEP_SUMMARY" in options:
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+        options = ()
+    summary(f"oracle:{model}", "--mcr-gate", "accuracy[adversarial] >= 0.5", *options)
+    assert len(calls) == looks
 
 
 def test_what_a_repair_would_do_and_the_command_that_asks_about_others(

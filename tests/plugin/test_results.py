@@ -176,6 +176,16 @@ def test_replay_with_an_answer_missing_is_invalid(mcr: Runner, data: Path, pytes
     assert "SER-0011-irrelevant" in ran.text
 
 
+def test_a_text_with_a_line_separator_stays_in_its_line(mcr: Runner, tmp_path: Path) -> None:
+    made = folders.records(3, ("SER",))
+    for row in made["SER"]:
+        row["adversarial"] = f"One line.\u2028{row['adversarial']}"
+    ran = mcr("oracle:listener", folders.write(tmp_path / "data", made), *REPORT)
+    assert "\u2028" in (ran.out / "cases.jsonl").read_text(encoding="utf-8")  # written as it is, not escaped
+    assert len(ran.cases) == 12
+    assert {case["condition"] for case in ran.cases if "\u2028" in case["prompt"]} == {"adversarial"}
+
+
 def test_source_ids_and_nested_audio(mcr: Runner, tmp_path: Path) -> None:
     made = folders.records(12)
     made["AQA"][0]["id"] = "clip-a"

@@ -173,7 +173,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert [one["code"] for one in written["findings"]] == ["two_golds"]
 
 
-@pytest.mark.parametrize("words", [[], ["nowhere"], ["data", "--json"], ["data", "--json", "no/such/folder/x.json"]])
+@pytest.mark.parametrize("words", [["nowhere"], ["data", "--json", "no/such/folder/x.json"]])
 def test_bad_arguments_of_the_command(
     tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from pytest_mcr.core.estimates import Estimate
 from pytest_mcr.core.folds import rounds
 from pytest_mcr.core.metrics import rows_of
 from pytest_mcr.core.separation import area
-from pytest_mcr.probes.awareness import NAMES, Measured
+from pytest_mcr.errors import TimeUpError
+from pytest_mcr.probes.awareness import NAMES, Measured, measure
 from pytest_mcr.probes.awareness_rows import targets_of
 from pytest_mcr.probes.classifiers import of_matrix, of_words
 from tests.unit.planted_states import Planted, crossed_pairs, own_pairs
@@ -97,11 +99,34 @@ def test_a_planted_conflict_is_recovered(aware: Measured) -> None:
 
 def test_a_probe_transfers_where_the_direction_is_shared(tmp_path: Path) -> None:
     planted = Planted(crossed_pairs("X", "Y", count=COUNT), tmp_path, conflict=2.0)
-    from pytest_mcr.probes.awareness import measure
-
     found = measure(planted.rows, planted.stores, middle=2, seed=0)
     assert value(found, "conflict_transfer") > 0.9
     assert value(found, "conflict_forest") > 0.8
+
+
+def test_when_the_time_is_up_numbers_that_are_there_stay(tmp_path: Path) -> None:
+    planted = Planted(crossed_pairs("X", "Y", count=COUNT), tmp_path, conflict=2.0)
+    seen: list[set[str]] = []
+
+    def ended(after: int) -> Measured:
+        left = iter(range(after))
+
+        def check() -> None:
+            if next(left, None) is None:
+                raise TimeUpError("no time")
+
+        found = measure(planted.rows, replace(planted.stores, check=check), middle=1, seed=0)
+        seen.append({task for task in ("X", "Y") if of(found, "conflict", task).value is not None})
+        return found
+
+    assert {estimate.note for task in ended(0).tasks.values() for estimate in task.values()} == {"no time"}
+    first, most, whole = ended(30), ended(38), ended(1000)
+    assert seen == [set(), {"X"}, {"X", "Y"}, {"X", "Y"}]
+    assert (first.ended, most.ended, whole.ended) == ("no time", "no time", None)
+    for found in (first, most):
+        kept = {name: one.value for name, one in found.tasks["X"].items() if one.note != "no time"}
+        assert kept.items() <= {name: one.value for name, one in whole.tasks["X"].items()}.items()
+    assert of(most, "conflict_transfer", "Y").note == "no time"
 
 
 def test_every_number_has_a_row_and_none_is_nan(aware: Measured) -> None:

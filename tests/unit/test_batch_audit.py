@@ -80,6 +80,11 @@ def rows(*compared: Compared) -> list[dict[str, Any]]:
     return [packed(replace(row, id=f"case-{number}")) for number, row in enumerate(compared)]
 
 
+def test_a_path_that_no_case_went_is_not_called_absent() -> None:
+    assert audit_report([], "float32")["detail"] == "the model has no plain path to compare with"
+    assert audit_report([], "float32", plain=True)["detail"].startswith("no audited case was answered (only cases of")
+
+
 @pytest.mark.parametrize(
     ("compared", "dtype", "verdict", "words"),
     [

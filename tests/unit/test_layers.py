@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "pytest_mcr"
 SUITES = PACKAGE.parent / "suites"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = {
-    "errors": 0, "core": 0,
+    "errors": 0, "command_line": 0, "core": 0,
     "strategies": 1, "data": 1, "models": 1,
     "run": 2, "report": 2, "probes": 2, "train": 2,
     "commands": 3, "__main__": 4,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import numpy as np
 import torch
 
 from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL
@@ -19,7 +20,7 @@ from pytest_mcr.core.confidence import placements
 from pytest_mcr.data.audio import decode, resample
 from pytest_mcr.data.results_file import CASES, read_cases, read_results
 from pytest_mcr.errors import ModelError
-from pytest_mcr.models.protocol import Request
+from pytest_mcr.models.protocol import Audio, Request
 from pytest_mcr.report.results import replace_file
 from pytest_mcr.train import fusion_loop
 from pytest_mcr.train.fusion_adapter import FusionAdapter
@@ -39,13 +40,15 @@ TUNED: Final[Fusion] = "concat"
 DATA: Final = "data"
 POOL: Final = "clips.safetensors"
 RUN: Final = "run"
-GATES: Final = "gates.json"
+PROBES: Final = "probes.json"
+LONGEST_ANSWER: Final = 8
+"""Tokens; labels have at most three, with the end of the turn."""
 CHILD: Final = (
     "-p", "no:cacheprovider", "--mcr-suite", "bench", "--mcr-profile", "report", "--mcr-cache", "off",
-    "--mcr-max-new-tokens", "8", "--mcr-max-unparsed", "0.15",
+    "--mcr-max-new-tokens", f"{LONGEST_ANSWER}", "--mcr-max-unparsed", "0.15",
 )  # fmt: skip
-"""How the plugin measures a model. Labels have at most three tokens, with the end of the turn. An answer between two
-labels is a model of this size in two minds: it stays in the count as not right, and must not take a seed out."""
+"""How the plugin measures a model. An answer between two labels is a model of this size in two minds: it stays in the
+count as not right, and must not take a seed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,8 @@ def work(study: Study, pair: Pair, out: Path, report: Callable[[str], None]) -> 
         if not (folder / RUN / "results.json").is_file():
             measure(folder, out / DATA)
             report(f"{pair.fusion}, {arm}, seed {pair.seed}: measured")
-        if pair.fusion == "gated" and not (folder / GATES).is_file():
-            read_gates(folder, out / DATA)
+        if not (folder / PROBES).is_file():
+            probe(folder, out / DATA)
 
 
 def train(study: Study, pair: Pair, arm: str, out: Path, pool: Sequence[Clip], teacher: Teacher) -> float:
@@ -168,24 +171,36 @@ def measure(folder: Path, data: Path) -> None:
         raise ModelError(f"{folder}: the plugin gave no result (exit {ran.returncode}): {lines[-1]}")
 
 
-def read_gates(folder: Path, data: Path) -> None:
-    """Ask a gated model for its gate on the very prompts of its run, and write how well it tells conflict.
+def probe(folder: Path, data: Path) -> None:
+    """Ask a model two more things on the very prompts of its run, and write the answers to ``probes.json``.
+
+    ``reads``: the share of true texts that it answers right without audio, so that following the text less is not
+    mistaken for reading it worse. Of a gated model how well gate and conflict signal tell false texts from true ones
+    (AUROC).
 
     Args:
         folder: of the model, with its run.
         data: that it was run on.
     """
-    path = folder / RUN
-    cases = [
-        case for case in read_cases(path / CASES, read_results(path / "results.json"))
-        if case["condition"] in (ADVERSARIAL, FAITHFUL)
-    ]  # fmt: skip
-    adapter = FusionAdapter(folder, *load(folder))
+    cases = read_cases(folder / RUN / CASES, read_results(folder / RUN / "results.json"))
+    adapter = FusionAdapter(folder, *load(folder), scores=False)
+    silent = [_request(case, None) for case in cases if case["condition"] == FAITHFUL]
+    golds = [case["gold"] for case in cases if case["condition"] == FAITHFUL]
+    right = [answer.text == gold for answer, gold in zip(adapter.respond(silent), golds, strict=True)]
+    told: dict[str, Any] = {"reads": sum(right) / len(right)}
+    if adapter.traits["fusion"] == "gated":
+        told |= _gates(adapter, [case for case in cases if case["condition"] in (ADVERSARIAL, FAITHFUL)], data)
+    replace_file(folder / PROBES, json.dumps(told, indent=1) + "\n")
+
+
+def _gates(adapter: FusionAdapter, cases: Sequence[dict[str, Any]], data: Path) -> dict[str, Any]:
     clips = {case["audio"]: resample(decode(data / case["audio"]), adapter.sample_rate) for case in cases}
-    requests = [Request(case["id"], clips[case["audio"]], case["prompt"], (), 1, want_scores=False) for case in cases]
-    values = torch.tensor(adapter.gates(requests), dtype=torch.float64).numpy()
-    false = torch.tensor([case["condition"] == ADVERSARIAL for case in cases]).numpy()
+    values = np.array(adapter.gates([_request(case, clips[case["audio"]]) for case in cases]))
+    false = np.array([case["condition"] == ADVERSARIAL for case in cases])
     gate, signal = (float(placements(column[false], column[~false]).mean()) for column in values.T)
     means = {name: float(values[side, 0].mean()) for name, side in ((ADVERSARIAL, false), (FAITHFUL, ~false))}
-    told = {"gate_auroc": gate, "signal_auroc": signal, "mean_gate": means, "cases": len(cases)}
-    replace_file(folder / GATES, json.dumps(told, indent=1) + "\n")
+    return {"gate_auroc": gate, "signal_auroc": signal, "mean_gate": means}
+
+
+def _request(case: dict[str, Any], audio: Audio | None) -> Request:
+    return Request(case["id"], audio, case["prompt"], (), LONGEST_ANSWER, want_scores=False)

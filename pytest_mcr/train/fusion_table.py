@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, NEUTRAL
 from pytest_mcr.core.metrics import OVERALL
 from pytest_mcr.data.results_file import read_results
-from pytest_mcr.train.fusion_arms import CONFLICT, GATES, NONE, RUN, SFT, TUNED, Study
+from pytest_mcr.train.fusion_arms import CONFLICT, NONE, PROBES, RUN, SFT, TUNED, Study
 from pytest_mcr.train.fusion_blocks import FUSIONS, WORDS, Fusion
 from pytest_mcr.train.fusion_model import CONFIG
 from pytest_mcr.train.head_tables import table
@@ -25,6 +25,9 @@ MATCHED: Final = 0.03
 TIR: Final = "tir"
 GATE: Final = "gate AUROC"
 SIGNAL: Final = "signal AUROC"
+READS: Final = "reads alone"
+PROBED: Final = {READS: "reads", GATE: "gate_auroc", SIGNAL: "signal_auroc"}
+"""Numbers beside the plugin's, and their keys in ``probes.json``."""
 ARM_WORDS: Final = {NONE: "no conflict data", CONFLICT: "conflict samples", SFT: "none, then fine-tuned"}
 
 
@@ -34,7 +37,7 @@ class Found:
 
     Attributes:
         parameters: trained.
-        numbers: accuracy by condition, `TIR`, `GATE` and `SIGNAL`; empty where the run is not valid.
+        numbers: accuracy by condition, `TIR` and those of `PROBED`; empty where the run is not valid.
         reasons: why it is not.
     """
 
@@ -60,9 +63,9 @@ def _found(folder: Path, fusion: Fusion, arm: str, seed: int) -> Found:
     results = read_results(folder / RUN / "results.json")
     valid = results["verdict"] == "pass"
     numbers = _numbers(results["metrics"]) if valid else {}
-    if valid and (folder / GATES).is_file():
-        gates = json.loads((folder / GATES).read_text(encoding="utf-8"))
-        numbers |= {GATE: gates["gate_auroc"], SIGNAL: gates["signal_auroc"]}
+    if valid:
+        probes = json.loads((folder / PROBES).read_text(encoding="utf-8"))
+        numbers |= {name: probes[key] for name, key in PROBED.items() if key in probes}
     reasons = () if valid else tuple(results["reasons"]) or (results["verdict"],)
     return Found(fusion, arm, seed, told["count"], numbers, reasons)
 
@@ -79,7 +82,7 @@ def _numbers(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def arms_table(found: Sequence[Found]) -> str:
     """Mean and standard deviation over the seeds, an arm a line."""
-    names = [*CONDITIONS, TIR, GATE]
+    names = [*CONDITIONS, TIR, *PROBED]
     lines = []
     for fusion, arm in arms_of(found):
         ours = [one for one in found if (one.fusion, one.arm) == (fusion, arm)]

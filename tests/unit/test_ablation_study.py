@@ -55,10 +55,10 @@ def test_a_pair_is_trained_measured_and_kept(study: Path, capsys: pytest.Capture
         assert results["model"]["traits"]["conflict_samples"] == (20 if arm == CONFLICT else 0)
         assert results["counts"]["cases"] == 20 * len(CONDITIONS)
         assert results["verdict"] == "invalid"  # two steps teach no word, and the plugin says so
-        gates = json.loads((folder / "gates.json").read_text())
-        assert gates["cases"] == 40
-        assert 0 <= gates["gate_auroc"] <= 1
-        assert set(gates["mean_gate"]) == {"adversarial", "faithful"}
+        probes = json.loads((folder / "probes.json").read_text())
+        assert 0 <= probes["gate_auroc"] <= 1
+        assert 0 <= probes["reads"] <= 0.5
+        assert set(probes["mean_gate"]) == {"adversarial", "faithful"}
     weights = (pair.folder(study, NONE) / "fusion.safetensors").read_bytes()
     (pair.folder(study, CONFLICT) / "fusion.json").unlink()
     said.clear()

@@ -52,7 +52,9 @@ def test_a_run_that_is_not_valid_gives_no_number() -> None:
     models += [Found("gated", CONFLICT, 2, 1000, {}, ("SER[neutral]: 10 unparsed answers in 10 cases, 1 allowed",))]
     text = report(models)
     line = next(line for line in text.splitlines() if line.startswith("| gated"))
-    assert "| 0.90 (0.00) | 1.00 (0.00) | 0.65 (0.07) | 0.90 (0.00) | 0.50 (0.00) | 0.75 (0.00) | 2 of 3 |" in line
+    assert (
+        "| 0.90 (0.00) | 1.00 (0.00) | 0.65 (0.07) | 0.90 (0.00) | 0.50 (0.00) | - | 0.75 (0.00) | - | 2 of 3 |" in line
+    )
     assert "gated conflict, seed 2: not valid: SER[neutral]: 10 unparsed" in text
 
 

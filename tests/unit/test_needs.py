@@ -7,7 +7,9 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["pytest_mcr.train.lora", "pytest_mcr.train.lab", "pytest_mcr.probes.__main__"])
+@pytest.mark.parametrize(
+    "module", ["pytest_mcr.train.fusion", "pytest_mcr.train.lora", "pytest_mcr.train.lab", "pytest_mcr.probes.__main__"]
+)
 def test_a_command_without_torch_ends_in_one_line(
     module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,7 @@ def main(argv: Sequence[str]) -> int:
         to_stdout(write)
     else:
         to_file(flag, path, write)
+        sys.stdout.write(f"written: {path}\n")
     return 0
 
 

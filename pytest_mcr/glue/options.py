@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pytest
 
@@ -18,11 +18,13 @@ from pytest_mcr.glue.values import DEFAULT_SUITES
 from pytest_mcr.run.settings import Settings
 
 SEQUENTIAL_SUITES = ("bench", "confidence")
+GROUP: Final = "audio-language models: audio-text conflict (pytest-mcr)"
+"""The title of the flags in ``pytest --help``."""
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare all flags and their ini twins; no I/O, no clock."""
-    group = parser.getgroup("mcr", "audio-language models: audio-text conflict (pytest-mcr)")
+    group = parser.getgroup("mcr", GROUP)
     for option in OPTIONS:
         if option.alone:
             group.addoption(option.flag, dest=option.dest, action="store_true", default=None, help=option.help)
@@ -131,7 +133,7 @@ def parse(option: Option, source: str, text: str) -> Any:
     try:
         return option.parse(text)
     except ValueError as error:
-        raise OptionError(f"{source} {text!r}: expected {error}; see pytest --help, group mcr") from None
+        raise OptionError(f"{source} {text!r}: expected {error}; see pytest --help, under {GROUP!r}") from None
 
 
 def wants_plan(config: pytest.Config) -> bool:

@@ -134,7 +134,10 @@ class _Task:
             return next(iter(self.lost.values()))
         if self.folds is None:
             groups = len(np.unique(self.groups))
-            return f"{groups} groups of clips that share no text; {FOLDS} folds need at least as many"
+            return (
+                f"{groups} {'group' if groups == 1 else 'groups'} of clips that share no text; {FOLDS} folds need at "
+                "least as many; take more clips (--mcr-awareness-samples)"
+            )
         clips, texts = [row.clip for row in self.rows], [row.text for row in self.rows]
         return uncrossed(clips, texts, [row.gold for row in self.rows], [row.label for row in self.rows])
 

@@ -70,7 +70,7 @@ def test_numbers_as_csv_and_parquet(
         assert (row["gold"] or None) == number.get("gold")
     assert any(row["value"].startswith("-") for row in rows)  # a number below 0 stays one
     file = tmp_path / "new" / "numbers.parquet"
-    assert exported(capsys, ran.out, "--parquet", file) == ""
+    assert exported(capsys, ran.out, "--parquet", file) == f"written: {file}\n"
     table = parquet.read_table(file)
     assert [str(table.schema.field(name).type) for name in ("task", "value", "n")] == ["string", "double", "int64"]
     assert table.column("value").to_pylist() == [number["value"] for number in results["metrics"]]

@@ -18,7 +18,7 @@ import torch
 from pytest_mcr.core.case import ADVERSARIAL, FAITHFUL
 from pytest_mcr.core.confidence import placements
 from pytest_mcr.data.audio import decode, resample
-from pytest_mcr.data.results_file import CASES, read_cases, read_results
+from pytest_mcr.data.results_file import CASES, RESULTS, read_cases, read_results
 from pytest_mcr.errors import ModelError
 from pytest_mcr.models.protocol import Audio, Request
 from pytest_mcr.report.results import replace_file
@@ -96,7 +96,7 @@ class Study:
 
 
 def work(study: Study, pair: Pair, out: Path, report: Callable[[str], None]) -> None:
-    """Train and measure the arms of a pair; what is there already is kept.
+    """Train and measure the arms of a pair; what is there already is kept, and a run that is not valid is not probed.
 
     Args:
         study: what is done.
@@ -116,10 +116,10 @@ def work(study: Study, pair: Pair, out: Path, report: Callable[[str], None]) -> 
             report(f"{pair.fusion}, {arm}, seed {pair.seed}: trained, last loss {loss:.3f} nats a token")
     for arm in pair.arms:
         folder = pair.folder(out, arm)
-        if not (folder / RUN / "results.json").is_file():
+        if not (folder / RUN / RESULTS).is_file():
             measure(folder, out / DATA)
             report(f"{pair.fusion}, {arm}, seed {pair.seed}: measured")
-        if not (folder / PROBES).is_file():
+        if read_results(folder / RUN / RESULTS)["verdict"] == "pass" and not (folder / PROBES).is_file():
             probe(folder, out / DATA)
 
 
@@ -160,13 +160,13 @@ def measure(folder: Path, data: Path) -> None:
     """
     spec = f"pytest_mcr.train.fusion_adapter:model?folder={quote(str(folder.resolve()))}&scores=no"
     told = ["--mcr-model", spec, "--mcr-data", str(data.resolve()), "--mcr-out", str((folder / RUN).resolve())]
-    environment = {key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     environment["OMP_NUM_THREADS"] = "1"
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *CHILD, *told], cwd=folder, env=environment, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
-    if not (folder / RUN / "results.json").is_file():
+    if not (folder / RUN / RESULTS).is_file():
         lines = (ran.stdout + ran.stderr).strip().splitlines() or ["no output"]
         raise ModelError(f"{folder}: the plugin gave no result (exit {ran.returncode}): {lines[-1]}")
 
@@ -182,7 +182,7 @@ def probe(folder: Path, data: Path) -> None:
         folder: of the model, with its run.
         data: that it was run on.
     """
-    cases = read_cases(folder / RUN / CASES, read_results(folder / RUN / "results.json"))
+    cases = read_cases(folder / RUN / CASES, read_results(folder / RUN / RESULTS))
     adapter = FusionAdapter(folder, *load(folder), scores=False)
     silent = [_request(case, None) for case in cases if case["condition"] == FAITHFUL]
     golds = [case["gold"] for case in cases if case["condition"] == FAITHFUL]

@@ -47,7 +47,7 @@ def test_a_bad_record(mcr: Runner, tmp_path: Path, edit: Edit, words: tuple[str,
 
 
 def test_no_such_folder(mcr: Runner, tmp_path: Path, mode: Sequence[str]) -> None:
-    mcr("oracle:listener", tmp_path / "nowhere", *mode).refused("nowhere", "--mcr-data")
+    mcr("oracle:listener", tmp_path / "nowhere", *mode).refused("nowhere", "give a folder that holds <TASK>")
 
 
 def test_a_file_is_no_folder(mcr: Runner, tmp_path: Path) -> None:

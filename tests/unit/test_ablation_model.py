@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -50,6 +50,7 @@ def clip(frames: int, seed: int = 1) -> torch.Tensor:
     return torch.randn(frames, SMALL.heard, generator=torch.Generator().manual_seed(seed))
 
 
+@settings(max_examples=20)
 @given(st.integers(450_000, 900_000), st.sampled_from([48, 64, 96]), st.integers(2, 3))
 def test_fusions_are_equally_large(aimed: int, width: int, layers: int) -> None:
     size = Size(aimed, width, layers)

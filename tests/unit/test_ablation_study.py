@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from pytest_mcr.core.case import CONDITIONS
+from pytest_mcr.data import release
 from pytest_mcr.errors import ModelError
+from pytest_mcr.models.protocol import Request
 from pytest_mcr.train import fusion
-from pytest_mcr.train.fusion_arms import CONFLICT, NONE, RUN, Pair, Study, measure, work
-from pytest_mcr.train.fusion_ears import Ears
-from tests.unit.tiny_ablation import TINY
+from pytest_mcr.train.fusion_adapter import model
+from pytest_mcr.train.fusion_arms import CONFLICT, NONE, RUN, Pair, Study, measure, probe, work
+from pytest_mcr.train.fusion_model import FusionModel, save
+from tests.unit.tiny_ablation import SMALL, TINY
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,11 +30,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def ears() -> Ears:
-    return Ears()
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +50,8 @@ def test_a_pair_is_trained_measured_and_kept(study: Path, capsys: pytest.Capture
         results = json.loads((folder / RUN / "results.json").read_text())
         assert results["model"]["traits"]["arm"] == arm
         assert results["model"]["traits"]["conflict_samples"] == (20 if arm == CONFLICT else 0)
-        assert results["counts"]["cases"] == 20 * len(CONDITIONS)
         assert results["verdict"] == "invalid"  # two steps teach no word, and the plugin says so
-        probes = json.loads((folder / "probes.json").read_text())
-        assert 0 <= probes["gate_auroc"] <= 1
-        assert 0 <= probes["reads"] <= 0.5
-        assert set(probes["mean_gate"]) == {"adversarial", "faithful"}
+        assert not (folder / "probes.json").exists()
     weights = (pair.folder(study, NONE) / "fusion.safetensors").read_bytes()
     (pair.folder(study, CONFLICT) / "fusion.json").unlink()
     said.clear()
@@ -67,9 +60,46 @@ def test_a_pair_is_trained_measured_and_kept(study: Path, capsys: pytest.Capture
     assert (pair.folder(study, NONE) / "fusion.safetensors").read_bytes() == weights
 
 
-def test_what_the_plugin_cannot_measure_is_an_error(study: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"the plugin gave no result \(exit 4\): .*no model of the fusion ablation"):
-        measure(tmp_path, study / "data")
+def test_what_the_plugin_cannot_measure_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"the plugin gave no result \(exit 4\): .*nowhere does not exist"):
+        measure(tmp_path, tmp_path / "nowhere")
+
+
+def test_a_valid_run_is_probed_on_its_own_prompts(study: Path, tmp_path: Path) -> None:
+    """What is right without audio are the prompts whose gold answer is what the model says then."""
+    dataset = release.load(study / "data")
+    torch.manual_seed(0)
+    network = FusionModel("gated", SMALL)
+    save(network, tmp_path, {"arm": "none", "seed": 0, "conflict_samples": 0})
+    said = said_alone(tmp_path)
+    conditions = ("neutral", "faithful", "adversarial")
+    cases = [
+        {
+            "id": f"{sample.id}-{condition}", "condition": condition, "audio": sample.audio,
+            "prompt": f"Say it {number % 2}", "gold": said[number % 2] if number % 3 == 0 else "something else",
+        }
+        for condition in conditions
+        for number, sample in enumerate(dataset.samples)
+    ]  # fmt: skip
+    (tmp_path / RUN).mkdir()
+    (tmp_path / RUN / "cases.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases))
+    objects: dict[str, object] = {
+        key: {} for key in ("run", "model", "dataset", "protocol", "settings", "canary", "audit")
+    }
+    lists: dict[str, list[str]] = {key: [] for key in ("reasons", "metrics", "gates", "gates_not_judged")}
+    results = {"schema": "pytest-mcr.results/1", "verdict": "pass", "counts": {"cases": len(cases)}, **objects, **lists}
+    (tmp_path / RUN / "results.json").write_text(json.dumps(results))
+    probe(tmp_path, study / "data")
+    probes = json.loads((tmp_path / "probes.json").read_text())
+    assert probes["reads"] == 7 / 20
+    assert 0 <= probes["gate_auroc"] <= 1
+    assert set(probes["mean_gate"]) == {"adversarial", "faithful"}
+
+
+def said_alone(folder: Path) -> list[str | None]:
+    """What the model in a folder says to two prompts without audio."""
+    requests = [Request("an id", None, f"Say it {number}", (), 8, want_scores=False) for number in range(2)]
+    return [answer.text for answer in model({"folder": str(folder), "scores": "no"}).respond(requests)]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +166,7 @@ def test_the_command_is_stopped_and_goes_on(tmp_path: Path) -> None:
         assert child.stderr.read().endswith("stopped; what was done is kept; type the same command to go on\n")
     ran = [subprocess.run(command, capture_output=True, text=True, check=False) for _ in range(2)]
     assert [one.returncode for one in ran] == [1, 1]  # two steps teach no word: the runs are not valid
-    assert "trained" not in ran[1].stdout
+    assert "trained, last loss" not in ran[1].stdout
     tables = [one.stdout.partition("\n\n|")[2] for one in ran]
     assert tables[0] == tables[1]
     assert tables[0].count("not valid") == 9

@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 
 from pytest_mcr.core.case import ADVERSARIAL, CONDITIONS, FAITHFUL, NEUTRAL
 from pytest_mcr.core.metrics import OVERALL
-from pytest_mcr.data.results_file import read_results
+from pytest_mcr.data.results_file import NUMBER, RESULTS, read_results
 from pytest_mcr.train.fusion_arms import CONFLICT, NONE, PROBES, RUN, SFT, TUNED, Study
 from pytest_mcr.train.fusion_blocks import FUSIONS, WORDS, Fusion
 from pytest_mcr.train.fusion_model import CONFIG
@@ -60,21 +60,19 @@ def collect(study: Study, out: Path) -> list[Found]:
 
 def _found(folder: Path, fusion: Fusion, arm: str, seed: int) -> Found:
     told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    results = read_results(folder / RUN / "results.json")
-    valid = results["verdict"] == "pass"
-    numbers = _numbers(results["metrics"]) if valid else {}
-    if valid:
-        probes = json.loads((folder / PROBES).read_text(encoding="utf-8"))
-        numbers |= {name: probes[key] for name, key in PROBED.items() if key in probes}
-    reasons = () if valid else tuple(results["reasons"]) or (results["verdict"],)
-    return Found(fusion, arm, seed, told["count"], numbers, reasons)
+    results = read_results(folder / RUN / RESULTS)
+    if results["verdict"] != "pass":
+        return Found(fusion, arm, seed, told["count"], {}, tuple(results["reasons"]) or (results["verdict"],))
+    probes = json.loads((folder / PROBES).read_text(encoding="utf-8"))
+    probed = {name: probes[key] for name, key in PROBED.items() if key in probes}
+    return Found(fusion, arm, seed, told["count"], _numbers(results["metrics"]) | probed, ())
 
 
 def _numbers(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     plain = {
         (row["metric"], row["condition"]): row["value"]
         for row in rows
-        if row["task"] == OVERALL and set(row) <= {"task", "condition", "metric", "value", "low", "high", "n", "note"}
+        if row["task"] == OVERALL and row.keys() <= set(NUMBER)
     }
     wanted = {condition: ("accuracy", condition) for condition in CONDITIONS} | {TIR: (TIR, ADVERSARIAL)}
     return {name: plain[key] for name, key in wanted.items() if plain.get(key) is not None}
